@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// The executable: runs the command line, leaves nothing half-written when it is interrupted.
+import { abandonOutputs } from 'kdumpling/reader/node';
+import { main } from './main.js';
+
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.on(signal, () => {
+    abandonOutputs();
+    process.exit(status);
+  });
+}
+// A reader that went away (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  abandonOutputs();
+}

@@ -1,0 +1,118 @@
+// The command line: a table from names to commands, each imported when it is called.
+import { Command, CommanderError } from 'commander';
+import { InputError, type Issue, MemoryFault } from 'kdumpling/reader';
+import {
+  type Answer,
+  type CommandContext,
+  type DefineCommand,
+  EXIT,
+  type Progress,
+  type Terminal,
+  UsageError,
+} from './command.js';
+import { toJson } from './json.js';
+
+/** name -> one line of help, and where the command is. */
+const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {};
+
+/** Progress that nobody watches. */
+const SILENT: Progress = { update() {}, stop() {} };
+
+const processTerminal: Terminal = {
+  out: text => void process.stdout.write(text),
+  err: text => void process.stderr.write(text),
+  interactive: process.stderr.isTTY === true,
+};
+
+/** Runs one command line (without `node` and the script); returns the exit status. */
+export async function main(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  let status: number = EXIT.answered;
+  const context: CommandContext = {
+    terminal,
+    answer(answer, options) {
+      print(answer, options.json === true, terminal);
+      status = answer.partial ? EXIT.partial : EXIT.answered;
+    },
+    progress: async title => (terminal.interactive ? (await import('./progress.js')).openProgress(title) : SILENT),
+  };
+  try {
+    const name = args[0];
+    const entry = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
+    if (entry === undefined) return await overview(args, terminal);
+    const { command } = await entry.load();
+    const defined = command(context);
+    defined.name(`kdumpling ${name}`);
+    configure(defined, terminal);
+    await defined.parseAsync(args.slice(1), { from: 'user' });
+    return status;
+  } catch (error) {
+    return failed(error, terminal);
+  }
+}
+
+function configure(command: Command, terminal: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: text => terminal.out(text),
+    writeErr: text => terminal.err(text),
+    outputError: (text, write) => write(text.replace(/^error: /, 'kdumpling: ')),
+  });
+}
+
+async function overview(args: readonly string[], terminal: Terminal): Promise<number> {
+  const program = new Command('kdumpling').description(
+    'Kernel crash dumps: mark regions, dump them, assemble cores, read any dump.',
+  );
+  for (const [name, { about }] of Object.entries(COMMANDS))
+    program.command(name).description(about).allowUnknownOption();
+  program.version(await version(), '-V, --version');
+  configure(program, terminal);
+  if (args.length === 0) {
+    terminal.err(program.helpInformation());
+    return EXIT.usage;
+  }
+  await program.parseAsync([...args], { from: 'user' });
+  return EXIT.answered;
+}
+
+async function version(): Promise<string> {
+  const { createRequire } = await import('node:module');
+  const manifest = createRequire(import.meta.url)('kdumpling/package.json') as { version: string };
+  return manifest.version;
+}
+
+function print(answer: Answer, json: boolean, terminal: Terminal): void {
+  if (json) {
+    if (answer.json !== undefined) terminal.out(`${toJson(answer.json)}\n`);
+    if (Array.isArray(answer.json)) terminal.err(`${toJson({ issues: answer.issues })}\n`);
+    return;
+  }
+  let block = '';
+  for (const line of answer.text()) {
+    block += `${line}\n`;
+    if (block.length > 65536) {
+      terminal.out(block);
+      block = '';
+    }
+  }
+  if (block !== '') terminal.out(block);
+  for (const issue of answer.issues) terminal.err(`${noteLine(issue)}\n`);
+}
+
+function noteLine(issue: Issue): string {
+  return `note: ${issue.message} [${issue.code}]`;
+}
+
+function failed(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? EXIT.answered : EXIT.usage;
+  }
+  if (error instanceof UsageError) {
+    terminal.err(`kdumpling: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof InputError || error instanceof MemoryFault) {
+    terminal.err(`kdumpling: ${error.message}\n`);
+    return EXIT.unreadable;
+  }
+  throw error;
+}

@@ -1,0 +1,3 @@
+export * from './errno.js';
+export * from './kernel.js';
+export * from './region.js';

@@ -1,0 +1,2 @@
+export * from './file-sink.js';
+export * from './file-source.js';
