@@ -1,0 +1,59 @@
+// NT_PRSTATUS descriptors (struct elf_prstatus of include/linux/elfcore.h) by the facts of an architecture: pid and general registers.
+import type { PrstatusLayout } from '../arch/arch.js';
+import { InputError } from '../fault.js';
+
+export interface Prstatus {
+  readonly pid: number;
+  /** The signal that stopped it (pr_cursig); 0 in per-CPU notes of a kernel. */
+  readonly signal: number;
+  /** In the order of the architecture's `registers`. */
+  readonly registers: readonly bigint[];
+}
+
+/** Offset of pr_cursig: behind the three ints of pr_info, on every architecture. */
+const CURSIG_AT = 12;
+
+/** Throws InputError where the descriptor is too short for pid and registers. */
+export function decodePrstatus(
+  descriptor: Uint8Array,
+  layout: PrstatusLayout,
+  littleEndian: boolean,
+  source = 'NT_PRSTATUS',
+): Prstatus {
+  const need = Math.max(layout.pid + 4, layout.registersAt + layout.registers.length * layout.registerSize);
+  if (descriptor.length < need) {
+    throw new InputError(
+      { source, record: 'NT_PRSTATUS' },
+      `the descriptor has ${descriptor.length} bytes, but pid and registers need ${need}`,
+    );
+  }
+  const view = new DataView(descriptor.buffer, descriptor.byteOffset, descriptor.byteLength);
+  const registers = layout.registers.map((_, i) => {
+    const at = layout.registersAt + i * layout.registerSize;
+    return layout.registerSize === 8 ? view.getBigUint64(at, littleEndian) : BigInt(view.getUint32(at, littleEndian));
+  });
+  return {
+    pid: view.getInt32(layout.pid, littleEndian),
+    signal: view.getInt16(CURSIG_AT, littleEndian),
+    registers,
+  };
+}
+
+/** A descriptor of the architecture's size; what `status` does not have is zero. */
+export function encodePrstatus(
+  status: Prstatus,
+  layout: PrstatusLayout,
+  littleEndian: boolean,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(layout.size);
+  const view = new DataView(bytes.buffer);
+  view.setInt16(CURSIG_AT, status.signal, littleEndian);
+  view.setInt32(layout.pid, status.pid, littleEndian);
+  const count = Math.min(status.registers.length, layout.registers.length);
+  for (let i = 0; i < count; i++) {
+    const at = layout.registersAt + i * layout.registerSize;
+    if (layout.registerSize === 8) view.setBigUint64(at, BigInt.asUintN(64, status.registers[i]), littleEndian);
+    else view.setUint32(at, Number(BigInt.asUintN(32, status.registers[i])), littleEndian);
+  }
+  return bytes;
+}
