@@ -26,6 +26,8 @@ export interface TargetKernel {
   readonly linearRanges: readonly LinearRange[];
   symbol(name: string): TargetSymbol | null;
   sizeOf(type: string): number | null;
+  /** Offset of a member in bytes, or null. */
+  offsetOf(type: string, member: string): number | null;
   /** Addresses of all objects of a type, or null if the dump cannot tell. */
   objectsOf(type: string): readonly bigint[] | null;
   /** Elements of an array variable (VMCOREINFO's LENGTH), or null. */

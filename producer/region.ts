@@ -10,4 +10,12 @@ export interface Region {
   readonly paddr: number;
   /** Bytes, as registered: back-ends may round it up. */
   readonly size: number;
+  /** How the series' own Qualcomm driver enters it in the minidump table; absent for a registration of no series: the back-end's own rule holds. */
+  readonly minidump?: MinidumpName;
+}
+
+/** A region's name in a minidump table, complete as it stands there (`Klinux_ba`, `Kunknown`, RFC v1: `K0vmcorein`), and its seq_num (RFC v1: 0). */
+export interface MinidumpName {
+  readonly name: string;
+  readonly sequence: number;
 }
