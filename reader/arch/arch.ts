@@ -1,16 +1,27 @@
 // What an architecture's file tells: facts only. Shapes here, values in one file per architecture, chosen in index.ts.
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 
+/** One register in a record; `offset` and `size` in bytes from the record's start. */
+export interface RegisterPlace {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: 4 | 8;
+}
+
 /** Where the registers are in the kernel's struct elf_prstatus and which they are. */
 export interface PrstatusLayout {
   /** sizeof(struct elf_prstatus). */
   readonly size: number;
-  /** Offset of pr_pid. */
+  /** Offset of pr_pid (32 bits). */
   readonly pid: number;
-  /** Offset and width in bytes of one element of pr_reg; registers in order. */
+  /** Offset and length of pr_reg. */
   readonly registersAt: number;
-  readonly registerSize: 4 | 8;
-  readonly registers: readonly string[];
+  readonly registersSize: number;
+  /** In the order of pr_reg, by the names that gdb uses. Reserved places are left out. */
+  readonly registers: readonly RegisterPlace[];
+  /** The names of the program counter and the stack pointer among `registers`. */
+  readonly programCounter: string;
+  readonly stackPointer: string;
 }
 
 /** A stretch of kernel addresses whose physical address is known without page tables: paddr = vaddr - offset, modulo 2^64. */
@@ -20,6 +31,15 @@ export interface LinearRange {
   readonly first: bigint;
   readonly last: bigint;
   readonly offset: bigint;
+}
+
+/** What an architecture may ask beside VMCOREINFO. */
+export interface MapProbe {
+  /** Where the lowest physical memory of the dump begins, and one past its highest. */
+  readonly memoryStart: number;
+  readonly memoryEnd: number;
+  /** The value of a pointer-sized variable of the kernel, by its symbol; null if the symbol or the memory is not to be had. */
+  variable(name: string): bigint | null;
 }
 
 export interface Architecture {
@@ -36,6 +56,11 @@ export interface Architecture {
   readonly prpsinfoSize: number;
   /** The values of utsname.machine that mean this architecture. */
   readonly machineNames: readonly string[];
-  /** The linear and image maps that VMCOREINFO tells of; [] if it does not. Nothing is read: a range is used only after known content was read through it. */
-  linearRanges(vmcoreinfo: Vmcoreinfo): LinearRange[];
+  /**
+   * Candidates for the map of the kernel image, the likeliest first; [] if VMCOREINFO does not tell, or where the image lies in the linear map.
+   * Nothing is read: a candidate is used only after known content was read through it.
+   */
+  imageRanges(vmcoreinfo: Vmcoreinfo): readonly LinearRange[];
+  /** Candidates for the linear map of physical memory, likewise. Ranges are as wide as the architecture allows, not as memory is large. */
+  linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): Iterable<LinearRange>;
 }

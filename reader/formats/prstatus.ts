@@ -20,7 +20,7 @@ export function decodePrstatus(
   littleEndian: boolean,
   source = 'NT_PRSTATUS',
 ): Prstatus {
-  const need = Math.max(layout.pid + 4, layout.registersAt + layout.registers.length * layout.registerSize);
+  const need = Math.max(layout.pid + 4, layout.registersAt + layout.registersSize);
   if (descriptor.length < need) {
     throw new InputError(
       { source, record: 'NT_PRSTATUS' },
@@ -28,10 +28,9 @@ export function decodePrstatus(
     );
   }
   const view = new DataView(descriptor.buffer, descriptor.byteOffset, descriptor.byteLength);
-  const registers = layout.registers.map((_, i) => {
-    const at = layout.registersAt + i * layout.registerSize;
-    return layout.registerSize === 8 ? view.getBigUint64(at, littleEndian) : BigInt(view.getUint32(at, littleEndian));
-  });
+  const registers = layout.registers.map(({ offset, size }) =>
+    size === 8 ? view.getBigUint64(offset, littleEndian) : BigInt(view.getUint32(offset, littleEndian)),
+  );
   return {
     pid: view.getInt32(layout.pid, littleEndian),
     signal: view.getInt16(CURSIG_AT, littleEndian),
@@ -51,9 +50,9 @@ export function encodePrstatus(
   view.setInt32(layout.pid, status.pid, littleEndian);
   const count = Math.min(status.registers.length, layout.registers.length);
   for (let i = 0; i < count; i++) {
-    const at = layout.registersAt + i * layout.registerSize;
-    if (layout.registerSize === 8) view.setBigUint64(at, BigInt.asUintN(64, status.registers[i]), littleEndian);
-    else view.setUint32(at, Number(BigInt.asUintN(32, status.registers[i])), littleEndian);
+    const { offset, size } = layout.registers[i];
+    if (size === 8) view.setBigUint64(offset, BigInt.asUintN(64, status.registers[i]), littleEndian);
+    else view.setUint32(offset, Number(BigInt.asUintN(32, status.registers[i])), littleEndian);
   }
   return bytes;
 }
