@@ -1,3 +1,4 @@
 export * from './errno.js';
 export * from './kernel.js';
+export * from './overlay-memory.js';
 export * from './region.js';
