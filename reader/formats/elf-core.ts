@@ -28,6 +28,8 @@ export interface CoreSegment {
   readonly align: number;
   /** Index of an earlier segment whose payload this one shares (the same bytes under another virtual address). */
   readonly sharesPayloadOf?: number;
+  /** Where its payload begins, counted from `payloadOffset`, for a caller that lays out the payload area itself (segments may then share parts of it). */
+  readonly payloadAt?: number;
 }
 
 export interface CoreDescription extends ElfKind {
@@ -115,7 +117,10 @@ export function layoutCore(core: CoreDescription): CoreLayout {
   let end = payloadOffset;
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i];
-    if (segment.sharesPayloadOf === undefined) {
+    if (segment.payloadAt !== undefined) {
+      offsets[i] = payloadOffset + segment.payloadAt;
+      end = Math.max(end, offsets[i] + segment.filesz);
+    } else if (segment.sharesPayloadOf === undefined) {
       offsets[i] = alignUp(end, align);
       end = offsets[i] + segment.filesz;
     } else {
