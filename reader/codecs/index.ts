@@ -2,7 +2,14 @@
 import type { CodecEngines, CodecName, PageCodec, PageCompressor } from './codec.js';
 import { checkedLevel } from './levels.js';
 
-export { CODEC_NAMES, type CodecEngines, type CodecName, type PageCodec, type PageCompressor } from './codec.js';
+export {
+  CODEC_NAMES,
+  type CodecEngines,
+  type CodecName,
+  inside,
+  type PageCodec,
+  type PageCompressor,
+} from './codec.js';
 export { refusedLevel } from './levels.js';
 
 /** A decompressor. Not to be shared between threads; keeps buffers that it uses again. */
@@ -13,9 +20,9 @@ export async function loadCodec(name: CodecName, engines: CodecEngines = {}): Pr
     case 'zlib':
       return (await import('./zlib.js')).zlibCodec();
     case 'lzo':
-      return (await import('./lzo.js')).lzoCodec();
+      return (await import('./wasm.js')).wasmCodec('lzo', (await import('./lzo.js')).lzoDecompress);
     case 'snappy':
-      return (await import('./snappy.js')).snappyCodec();
+      return (await import('./wasm.js')).wasmCodec('snappy', (await import('./snappy.js')).snappyDecompress);
     case 'zstd':
       return (await import('./zstd.js')).zstdCodec();
   }

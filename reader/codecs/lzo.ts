@@ -1,11 +1,8 @@
 // LZO1X streams, by the kernel's Documentation/staging/lzo.rst (bitstream version 0, which is what liblzo2 writes).
-import { inside, type PageCodec } from './codec.js';
+import { inside } from './codec.js';
+import { copyLiterals, copyMatch } from './copies.js';
 
-export function lzoCodec(): PageCodec {
-  return { name: 'lzo', decompress: lzoDecompress };
-}
-
-/** Decompresses as PageCodec.decompress says. The end marker must be the input's end. */
+/** As PageCodec.decompress. The end marker must be the input's end. */
 export function lzoDecompress(
   input: Uint8Array,
   at: number,
@@ -75,11 +72,7 @@ export function lzoDecompress(
       }
       count += 3;
       if (count > inputEnd - from || count > outputEnd - to) return -1;
-      if (count <= 16) {
-        for (let i = 0; i < count; i++) output[to + i] = input[from + i];
-      } else {
-        output.set(input.subarray(from, from + count), to);
-      }
+      copyLiterals(output, to, input, from, count);
       from += count;
       to += count;
       state = 4;
@@ -95,7 +88,7 @@ export function lzoDecompress(
     }
 
     if (distance > to - outputAt || count > outputEnd - to) return -1;
-    for (let i = 0; i < count; i++) output[to + i] = output[to + i - distance];
+    copyMatch(output, to, distance, count);
     to += count;
 
     state = low & 3;

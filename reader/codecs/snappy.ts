@@ -1,11 +1,8 @@
 // Snappy blocks, by google/snappy's format_description.txt: a length, then literals and copies.
-import { inside, type PageCodec } from './codec.js';
+import { inside } from './codec.js';
+import { copyLiterals, copyMatch } from './copies.js';
 
-export function snappyCodec(): PageCodec {
-  return { name: 'snappy', decompress: snappyDecompress };
-}
-
-/** Decompresses as PageCodec.decompress says. */
+/** As PageCodec.decompress. */
 export function snappyDecompress(
   input: Uint8Array,
   at: number,
@@ -44,11 +41,7 @@ export function snappyDecompress(
         }
         count++;
         if (count > inputEnd - from || count > outputEnd - to) return -1;
-        if (count <= 16) {
-          for (let i = 0; i < count; i++) output[to + i] = input[from + i];
-        } else {
-          output.set(input.subarray(from, from + count), to);
-        }
+        copyLiterals(output, to, input, from, count);
         from += count;
         to += count;
         continue;
@@ -71,7 +64,7 @@ export function snappyDecompress(
         count++;
     }
     if (distance === 0 || distance > to - outputAt || count > outputEnd - to) return -1;
-    for (let i = 0; i < count; i++) output[to + i] = output[to + i - distance];
+    copyMatch(output, to, distance, count);
     to += count;
   }
   return to === outputEnd ? total : -1;

@@ -1,2 +1,3 @@
 export * from './file-sink.js';
 export * from './file-source.js';
+export * from './zlib.js';
