@@ -1,3 +1,5 @@
+export * from './address-map.js';
+export * from './build-map.js';
 export * from './cursor.js';
 export * from './dump/attributes.js';
 export * from './dump/dump.js';

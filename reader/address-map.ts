@@ -1,0 +1,251 @@
+// VirtualMemory as an ordered list of ranges, each with a method: a segment's own claim, a linear map confirmed by known content, page tables (added
+// by whoever can walk them). Where ranges overlap the earlier one wins.
+import { Extents } from './extents.js';
+import type { FaultReason, FaultRecord } from './fault.js';
+import { hex } from './fault.js';
+import { MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
+import { high, low, splitU64 } from './u64.js';
+
+/** How a range finds its bytes: `segment` and `linear` by physical address, `file` by the offset in the container of a core without physical addresses. */
+export type MapMethod = 'segment' | 'linear' | 'file';
+
+export interface AddressRange {
+  readonly name: string;
+  readonly method: MapMethod;
+  /** First and last address. */
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Physical address (or file offset) of the first byte. */
+  readonly target: number;
+  /** What confirmed it, for instance `init_uts_ns`; '' for a segment, whose claim is taken as it is. */
+  readonly confirmedBy: string;
+}
+
+/** Translation by page tables, for addresses that no range holds. */
+export interface Translator {
+  /** The physical address, or -1 with the reason in `fault`. Reads by physical address only. */
+  translate(vaddr: bigint, fault: FaultRecord): number;
+  /** How many bytes from the address last translated on are contiguous in physical memory. */
+  readonly reach: number;
+}
+
+const MOST_EXACT = 2 ** 53;
+
+/** Disjoint pieces of ranges, sorted; 64-bit addresses as two halves, so that a look-up makes no bigint. */
+class Pieces {
+  readonly startHigh: Uint32Array;
+  readonly startLow: Uint32Array;
+  /** Bytes of each piece. */
+  readonly lengths: Float64Array;
+  /** Physical address or file offset of each piece's start. */
+  readonly targets: Float64Array;
+  /** Which range a piece belongs to. */
+  readonly owners: Uint32Array;
+  readonly count: number;
+
+  constructor(ranges: readonly AddressRange[]) {
+    const pieces = disjointPieces(ranges);
+    this.count = pieces.length;
+    this.startHigh = new Uint32Array(this.count);
+    this.startLow = new Uint32Array(this.count);
+    this.lengths = new Float64Array(this.count);
+    this.targets = new Float64Array(this.count);
+    this.owners = new Uint32Array(this.count);
+    for (const [i, { start, end, owner }] of pieces.entries()) {
+      splitU64(start);
+      this.startHigh[i] = high;
+      this.startLow[i] = low;
+      this.lengths[i] = Number(end - start);
+      this.targets[i] = ranges[owner].target + Number(start - ranges[owner].first);
+      this.owners[i] = owner;
+    }
+  }
+
+  /** Index of the piece that starts last at or before the address given in halves, or -1. */
+  before(addressHigh: number, addressLow: number): number {
+    let from = 0;
+    let to = this.count;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const startHigh = this.startHigh[middle];
+      if (startHigh < addressHigh || (startHigh === addressHigh && this.startLow[middle] <= addressLow)) {
+        from = middle + 1;
+      } else to = middle;
+    }
+    return from - 1;
+  }
+}
+
+/** First come, first served: the sweep of Extents over the places of all borders, since it knows numbers only. */
+function disjointPieces(ranges: readonly AddressRange[]): { start: bigint; end: bigint; owner: number }[] {
+  const borders = [...new Set(ranges.flatMap(range => [range.first, range.last + 1n]))];
+  borders.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const places = new Map(borders.map((border, i) => [border, i]));
+  // The owner sits above the place, so that pieces are joined only where both go on.
+  const OWNER = 2 ** 24;
+  const extents = Extents.from(
+    ranges.map((range, owner) => {
+      const start = places.get(range.first) as number;
+      return { start, end: places.get(range.last + 1n) as number, value: owner * OWNER + start };
+    }),
+  );
+  return Array.from({ length: extents.length }, (_, i) => ({
+    start: borders[extents.starts[i]],
+    end: borders[extents.ends[i]],
+    owner: Math.floor(extents.values[i] / OWNER),
+  }));
+}
+
+export class AddressMap extends VirtualMemory {
+  readonly littleEndian: boolean;
+  readonly pointerSize: 4 | 8;
+  readonly arena: Uint8Array;
+  readonly view: DataView;
+  readonly physical: PhysicalMemory;
+  /** Page tables, for what no range holds. */
+  translator: Translator | null = null;
+  readonly #file: PhysicalMemory | null;
+  readonly #missing: FaultReason;
+  /** The memory whose arena is this one's. */
+  readonly #primary: PhysicalMemory;
+  #ranges: readonly AddressRange[];
+  #pieces: Pieces;
+  #last = 0;
+  /** Set by #find: the memory, the place in it and how many bytes go on there. */
+  #memory: PhysicalMemory;
+  #target = 0;
+  #reach = 0;
+  #composed: Uint8Array | null = null;
+
+  /**
+   * @param ranges in order of precedence
+   * @param file memory by file offset, for ranges with the method `file`
+   * @param missing what an address is that no range holds: `unregistered` in a region core
+   */
+  constructor(
+    physical: PhysicalMemory,
+    ranges: readonly AddressRange[],
+    file: PhysicalMemory | null = null,
+    missing: FaultReason = 'not-present',
+  ) {
+    super();
+    this.physical = physical;
+    this.#file = file;
+    this.#missing = missing;
+    this.#ranges = ranges;
+    this.#pieces = new Pieces(ranges);
+    this.#primary = file !== null && ranges.every(range => range.method === 'file') ? file : physical;
+    this.#memory = this.#primary;
+    this.littleEndian = this.#primary.littleEndian;
+    this.pointerSize = this.#primary.pointerSize;
+    this.arena = this.#primary.arena;
+    this.view = this.#primary.view;
+  }
+
+  get ranges(): readonly AddressRange[] {
+    return this.#ranges;
+  }
+
+  /** Adds a range behind all others, for instance the rest of an image whose end became known. */
+  add(range: AddressRange): void {
+    this.#ranges = [...this.#ranges, range];
+    this.#pieces = new Pieces(this.#ranges);
+    this.#last = 0;
+  }
+
+  translate(vaddr: bigint): number {
+    if (!this.#find(vaddr, 1)) return -1;
+    if (this.#memory === this.physical) return this.#target;
+    return this.fault.set('virtual', vaddr, 1, 'not-present', 'this core has no physical addresses');
+  }
+
+  locate(vaddr: bigint, length: number): number {
+    if (!this.#find(vaddr, length)) return -1;
+    if (length > this.#reach || this.#memory !== this.#primary) return this.#compose(vaddr, length);
+    const at = this.#memory.locate(this.#target, length);
+    return at >= 0 ? at : this.fault.copy(this.#memory.fault);
+  }
+
+  read(vaddr: bigint, into: Uint8Array): void {
+    let done = 0;
+    while (done < into.length) {
+      if (!this.#find(vaddr + BigInt(done), into.length - done)) throw this.fault.toError();
+      const length = Math.min(this.#reach, into.length - done);
+      this.#memory.read(this.#target, into.subarray(done, done + length));
+      done += length;
+    }
+  }
+
+  /** Where `vaddr` is: sets #memory, #target and #reach, or leaves the reason in `fault`. */
+  #find(vaddr: bigint, length: number): boolean {
+    splitU64(vaddr);
+    const addressHigh = high;
+    const addressLow = low;
+    const pieces = this.#pieces;
+    let i = this.#last;
+    for (let tries = 0; tries < 2 && i >= 0; tries++) {
+      if (i < pieces.count) {
+        const into = (addressHigh - pieces.startHigh[i]) * 0x1_0000_0000 + (addressLow - pieces.startLow[i]);
+        if (into >= 0 && into < pieces.lengths[i]) return this.#setPiece(vaddr, length, i, into);
+      }
+      if (tries === 0) i = pieces.before(addressHigh, addressLow);
+    }
+    if (this.translator !== null) {
+      const paddr = this.translator.translate(vaddr, this.fault);
+      if (paddr < 0) return false;
+      this.#memory = this.physical;
+      this.#target = paddr;
+      this.#reach = this.translator.reach;
+      return true;
+    }
+    this.fault.set('virtual', vaddr, length, this.#missing);
+    return false;
+  }
+
+  #setPiece(vaddr: bigint, length: number, i: number, into: number): boolean {
+    const pieces = this.#pieces;
+    const target = pieces.targets[i] + into;
+    if (target >= MOST_EXACT) {
+      this.fault.set('virtual', vaddr, length, 'not-present', 'its physical address would pass 2^53');
+      return false;
+    }
+    this.#last = i;
+    const byFile = this.#ranges[pieces.owners[i]].method === 'file';
+    this.#memory = byFile && this.#file !== null ? this.#file : this.physical;
+    this.#target = target;
+    this.#reach = pieces.lengths[i] - into;
+    return true;
+  }
+
+  /** Bytes from several places, put together in the scratch room; #find was called for the first. */
+  #compose(vaddr: bigint, length: number): number {
+    if (length > MOST_LOCATED) throw new RangeError(`locate: ${length} bytes are more than ${MOST_LOCATED}`);
+    this.#composed ??= new Uint8Array(MOST_LOCATED);
+    let done = 0;
+    for (;;) {
+      const part = Math.min(this.#reach, length - done);
+      const at = this.#memory.locate(this.#target, part);
+      if (at < 0) return this.fault.copy(this.#memory.fault);
+      const { arena } = this.#memory;
+      for (let i = 0; i < part; i++) this.#composed[done + i] = arena[at + i];
+      done += part;
+      if (done >= length) break;
+      if (!this.#find(vaddr + BigInt(done), length - done)) return -1;
+    }
+    // Only now: a part that crosses blocks is put together in the same room.
+    const { scratch } = this.#primary;
+    for (let i = 0; i < length; i++) this.arena[scratch + i] = this.#composed[i];
+    return scratch;
+  }
+}
+
+/** The map for people, a line a range, in order of precedence. */
+export function formatRanges(ranges: readonly AddressRange[], most = 64): string[] {
+  const lines = ranges.slice(0, most).map(range => {
+    const to = range.method === 'file' ? 'file offset' : 'physical';
+    const by = range.confirmedBy === '' ? '' : `, confirmed by ${range.confirmedBy}`;
+    return `${hex(range.first)}-${hex(range.last)} ${range.method} ${range.name} -> ${to} ${hex(range.target)}${by}`;
+  });
+  if (ranges.length > most) lines.push(`and ${ranges.length - most} more`);
+  return lines;
+}
