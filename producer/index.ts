@@ -1,3 +1,4 @@
+export * from './core-image.js';
 export * from './errno.js';
 export * from './kernel.js';
 export * from './overlay-memory.js';
