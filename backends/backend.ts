@@ -6,16 +6,27 @@ import type { FolderSink, Issues } from 'kdumpling/reader';
 export interface WrittenFile {
   readonly name: string;
   readonly size: number;
+  /** Where an image of memory begins; absent for every other file. */
+  readonly paddr?: number;
 }
 
 export interface Backend {
   readonly name: string;
+  /** Whether the core image's header is of use to it: a back-end with a header of its own, or none, is not told of that region. */
+  readonly takesCoreImage: boolean;
   /** null: accepted. */
   register(region: Region): Refusal | null;
   unregister(region: Region): Refusal | null;
   /**
-   * Writes everything that is left of the kernel, from `kernel.memory`, into `out` (neither finished nor aborted here). Bytes that memory lacks are told
-   * in `issues` and never made up.
+   * Writes everything that is left of the kernel, from `kernel.memory`, into `out` (its files are finished here; the folder is neither finished nor
+   * aborted). Bytes that memory lacks are told in `issues` and never made up.
    */
   dump(kernel: TargetKernel, out: FolderSink, issues: Issues): WrittenFile[];
+}
+
+/** Options that do not fit the back-end or each other: the caller's mistake. `message` is a sentence. */
+export class BackendOptionError extends Error {
+  override get name(): string {
+    return 'BackendOptionError';
+  }
 }

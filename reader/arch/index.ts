@@ -11,6 +11,7 @@ import { s390x } from './s390x.js';
 import { x86_64 } from './x86_64.js';
 
 export * from './arch.js';
+export { highestImageSymbol } from './image-end.js';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   x86_64,
