@@ -47,6 +47,8 @@ export interface Architecture {
   readonly name: string;
   readonly elfMachine: number;
   readonly bits: 32 | 64;
+  /** 32-bit ABIs that align 64-bit members of structures to 8 bytes, and not to 4. */
+  readonly alignsU64?: true;
   /** The byte order of kernels of this architecture; null where both exist. */
   readonly littleEndian: boolean | null;
   /** Page sizes that kernels can be built with, the usual one first. */

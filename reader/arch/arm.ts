@@ -27,6 +27,7 @@ export const arm: Architecture = {
   name: 'arm',
   elfMachine: 40,
   bits: 32,
+  alignsU64: true,
   littleEndian: null,
   pageSizes: [4096],
   prstatus: prstatus(32, [...numbered('r', 0, 12), 'sp', 'lr', 'pc', 'cpsr', 'orig_r0'], 'pc', 'sp'),

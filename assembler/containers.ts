@@ -1,0 +1,82 @@
+// From an open dump to the headers of an output: word size and byte order, what the input's own headers said, notes, address maps.
+import { AddressMap, type AddressRange, type AttributeValue, type Dump, type Issues } from 'kdumpling/reader';
+import type { PageCompressor } from 'kdumpling/reader/codecs';
+import { NT_PRSTATUS } from 'kdumpling/reader/formats/notes';
+import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
+import { elfNotes, kdumpNotes } from './output-notes.js';
+import type { DumpPlan } from './plan.js';
+import { utsnameOf } from './utsname.js';
+import type { ElfDescription } from './writers/elf.js';
+import type { KdumpDescription } from './writers/kdump.js';
+
+const MOST_32 = 2 ** 32;
+
+export function describeElf(dump: Dump, plan: DumpPlan, imageEnd: bigint | undefined, issues: Issues): ElfDescription {
+  const { container, arch } = dump;
+  const fits = plan.endPfn * plan.pageSize <= MOST_32 && plan.presentBytes < MOST_32;
+  const bits = container.format === 'elf' ? container.bits : (arch?.bits ?? container.bits);
+  return {
+    bits: fits ? bits : 64,
+    littleEndian: container.littleEndian,
+    machine: number(dump, 'elf.machine', arch?.elfMachine ?? 0),
+    osabi: number(dump, 'elf.osabi', 0),
+    flags: number(dump, 'elf.flags', 0),
+    entry: BigInt(number(dump, 'elf.entry', 0)),
+    notes: elfNotes(dump, container.littleEndian, issues).bytes,
+    segments: dump.segments,
+    maps: dump.virtual instanceof AddressMap ? dump.virtual.ranges.map(range => cutImage(range, dump, imageEnd)) : [],
+    virtual: dump.virtual,
+  };
+}
+
+/** The image map of some architectures goes as far as the kernel may; a core claims no more of it than is known to be image. */
+function cutImage(range: AddressRange, { vmcoreinfo, pageSize }: Dump, imageEnd: bigint | undefined): AddressRange {
+  if (range.name !== 'image' || vmcoreinfo === null) return range;
+  const end = imageEnd ?? highestSymbol(vmcoreinfo, range);
+  const last = end | BigInt(pageSize - 1);
+  return last < range.last && last > range.first ? { ...range, last } : range;
+}
+
+function highestSymbol(vmcoreinfo: Vmcoreinfo, range: AddressRange): bigint {
+  let highest = range.first;
+  for (const key of vmcoreinfo.lines.keys()) {
+    const name = /^SYMBOL\((.*)\)$/.exec(key)?.[1];
+    const address = name === undefined ? undefined : vmcoreinfo.symbol(name);
+    if (address !== undefined && address > highest && address <= range.last) highest = address;
+  }
+  return highest;
+}
+
+export function describeKdump(
+  dump: Dump,
+  plan: DumpPlan,
+  compressor: PageCompressor | null,
+  flag: number,
+  issues: Issues,
+): KdumpDescription {
+  const { container, arch, vmcoreinfo } = dump;
+  const notes = kdumpNotes(dump, plan, container.littleEndian, issues);
+  const cpus = dump.notes.filter(note => note.type === NT_PRSTATUS && note.name === 'CORE').length;
+  return {
+    bits: container.format === 'kdump' ? container.bits : (arch?.bits ?? container.bits),
+    littleEndian: container.littleEndian,
+    padded: arch?.alignsU64 ?? false,
+    utsname: utsnameOf(dump),
+    seconds: BigInt(number(dump, 'kdump.timestamp.seconds', 0)),
+    microseconds: BigInt(number(dump, 'kdump.timestamp.microseconds', 0)),
+    physBase: vmcoreinfo?.number('phys_base') ?? BigInt(number(dump, 'kdump.phys_base', 0)),
+    dumpLevel: number(dump, 'kdump.dump_level', 0),
+    currentCpu: number(dump, 'kdump.current_cpu', 0),
+    cpus: number(dump, 'kdump.nr_cpus', cpus),
+    notes: notes.bytes,
+    vmcoreinfo: notes.vmcoreinfo,
+    eraseinfo: dump.eraseinfo,
+    compressor,
+    flag,
+  };
+}
+
+function number(dump: Dump, key: string, otherwise: number): number {
+  const value: AttributeValue | undefined = dump.attributes.get(key)?.value;
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : otherwise;
+}

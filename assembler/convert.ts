@@ -1,0 +1,144 @@
+// Any dump -> any format: one walk over the states of its memory (plan.ts), then one over its bytes, each of which is read once and goes to a writer.
+import { type ByteSink, type Dump, InputError, Issues, isPowerOfTwo } from 'kdumpling/reader';
+import { type CodecEngines, type CodecName, loadCompressor } from 'kdumpling/reader/codecs';
+import {
+  DUMP_DH_COMPRESSED_LZO,
+  DUMP_DH_COMPRESSED_SNAPPY,
+  DUMP_DH_COMPRESSED_ZLIB,
+  DUMP_DH_COMPRESSED_ZSTD,
+} from 'kdumpling/reader/formats/diskdump';
+import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
+import { describeElf, describeKdump } from './containers.js';
+import { writeMemory } from './copy-memory.js';
+import { tellMissing, tellRawLosses, tellVirtualOnly } from './losses.js';
+import { type DumpPlan, planDump } from './plan.js';
+import { ElfWriter } from './writers/elf.js';
+import { FlattenedSink } from './writers/flattened.js';
+import { KdumpWriter } from './writers/kdump.js';
+import { RawWriter, rawBase } from './writers/raw.js';
+import type { DumpWriter } from './writers/writer.js';
+
+export type ConvertFormat = 'elf' | 'kdump-zlib' | 'kdump-lzo' | 'kdump-snappy' | 'kdump-zstd' | 'kdump-none' | 'raw';
+
+/** The codec of a kdump format's pages, and the flag that marks them; null for other formats. */
+const FORMATS: Record<ConvertFormat, { readonly codec: CodecName | null; readonly flag: number } | null> = {
+  elf: null,
+  'kdump-zlib': { codec: 'zlib', flag: DUMP_DH_COMPRESSED_ZLIB },
+  'kdump-lzo': { codec: 'lzo', flag: DUMP_DH_COMPRESSED_LZO },
+  'kdump-snappy': { codec: 'snappy', flag: DUMP_DH_COMPRESSED_SNAPPY },
+  'kdump-zstd': { codec: 'zstd', flag: DUMP_DH_COMPRESSED_ZSTD },
+  'kdump-none': { codec: null, flag: 0 },
+  raw: null,
+};
+
+export const CONVERT_FORMATS = Object.keys(FORMATS) as readonly ConvertFormat[];
+
+/** The codec of a format's pages, or null. */
+export const codecOf = (format: ConvertFormat): CodecName | null => FORMATS[format]?.codec ?? null;
+
+export interface ConvertOptions {
+  readonly format: ConvertFormat;
+  /** For the codec; see `refusedLevel` of kdumpling/reader/codecs. */
+  readonly level?: number;
+  /** Write makedumpfile's flattened stream of the format; not for raw. */
+  readonly flat?: boolean;
+  readonly engines?: CodecEngines;
+  /** The last address of the kernel image, where it is known better than from VMCOREINFO: ELF cores map the image up to it. */
+  readonly imageEnd?: bigint;
+  readonly issues: Issues;
+  /** Asked again where the first attempt at an ELF core found that memory promised in its headers cannot be decoded. */
+  readonly openSink: () => ByteSink;
+  /** Both in bytes of memory. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface Converted {
+  readonly format: ConvertFormat;
+  readonly flat: boolean;
+  /** Bytes of memory in the output, zero pages included. */
+  readonly bytes: number;
+  /** Bytes that were filtered out of the input. */
+  readonly excludedBytes: number;
+  /** Bytes that the input should have and that cannot be read. */
+  readonly lostBytes: number;
+  /** Raw only: the physical address of the file's first byte. */
+  readonly base: number | null;
+}
+
+const LEAST_PAGE = 4096;
+const MOST_PAGE = 1 << 20;
+
+/**
+ * Writes `dump` as `format`. What the format cannot carry is told in `issues`. The output is finished, or aborted where this throws.
+ * @throws InputError; RangeError for a level that the codec does not have
+ */
+export async function convertDump(dump: Dump, options: ConvertOptions): Promise<Converted> {
+  const { format } = options;
+  checkPageSize(dump);
+  const codec = codecOf(format);
+  const compressor = codec === null ? null : await loadCompressor(codec, options.level, options.engines);
+  const open = (plan: DumpPlan, sink: ByteSink, issues: Issues): DumpWriter => {
+    if (format === 'raw') return new RawWriter(plan, sink);
+    if (format === 'elf') return new ElfWriter(plan, describeElf(dump, plan, options.imageEnd, issues), sink);
+    return new KdumpWriter(plan, describeKdump(dump, plan, compressor, FORMATS[format]?.flag ?? 0, issues), sink);
+  };
+  let plan = planDump(dump.physical, dump.pageSize);
+  let outcome = attempt(dump, plan, options, open);
+  if (outcome.again) {
+    plan = planDump(dump.physical, dump.pageSize, outcome.lost);
+    outcome = attempt(dump, plan, options, open);
+  }
+  options.issues.addAll(outcome.issues);
+  tellMissing([...plan.missing, ...outcome.lost], options.issues);
+  if (format === 'raw') tellRawLosses(dump, plan, options.issues);
+  if (format !== 'elf') tellVirtualOnly(dump, options.issues);
+  const lost = sum(outcome.lost);
+  return {
+    format,
+    flat: options.flat === true,
+    bytes: plan.presentBytes - lost,
+    excludedBytes: sum(plan.excluded),
+    lostBytes: sum(plan.missing) + lost,
+    base: format === 'raw' ? rawBase(plan) : null,
+  };
+}
+
+interface Outcome {
+  readonly lost: readonly ByteRange[];
+  readonly issues: Issues;
+  /** The output was dropped, since its headers promised what was lost. */
+  readonly again: boolean;
+}
+
+function attempt(
+  dump: Dump,
+  plan: DumpPlan,
+  options: ConvertOptions,
+  open: (plan: DumpPlan, sink: ByteSink, issues: Issues) => DumpWriter,
+): Outcome {
+  const issues = new Issues();
+  const file = options.openSink();
+  const sink = options.flat === true && options.format !== 'raw' ? new FlattenedSink(file) : file;
+  try {
+    const writer = open(plan, sink, issues);
+    const lost = writeMemory(dump.physical, plan, writer, options.onProgress);
+    if (lost.length > 0 && options.format === 'elf') return { lost, issues, again: true };
+    writer.finish();
+    sink.finish();
+    return { lost, issues, again: false };
+  } finally {
+    // Harmless where the output is finished.
+    sink.abort();
+  }
+}
+
+function checkPageSize({ name, pageSize }: Dump): void {
+  if (pageSize >= LEAST_PAGE && pageSize <= MOST_PAGE && isPowerOfTwo(pageSize)) return;
+  throw new InputError(
+    { source: name, field: 'page size', value: pageSize },
+    'a page size is a power of two from 4 KiB to 1 MiB',
+    'say it with --set page_size=…',
+  );
+}
+
+const sum = (ranges: readonly ByteRange[]): number => ranges.reduce((bytes, { start, end }) => bytes + end - start, 0);

@@ -1,0 +1,47 @@
+// What an output does not carry, said in sentences.
+import type { Dump, Issues } from 'kdumpling/reader';
+import { NO_PADDR, PT_LOAD } from 'kdumpling/reader/formats/elf';
+import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
+import type { DumpPlan } from './plan.js';
+
+const total = (ranges: readonly ByteRange[]): number =>
+  ranges.reduce((bytes, { start, end }) => bytes + end - start, 0);
+
+/** Memory that the input should have and lacks. */
+export function tellMissing(missing: readonly ByteRange[], issues: Issues): void {
+  for (const { start, end } of missing) {
+    issues.add(
+      'memory-lost',
+      `${end - start} bytes at physical address 0x${start.toString(16)} cannot be read from the input and are not in the output`,
+      start,
+    );
+  }
+}
+
+/** Raw memory has no room for anything but memory. */
+export function tellRawLosses(dump: Dump, plan: DumpPlan, issues: Issues): void {
+  if (dump.notes.length > 0 || dump.vmcoreinfo !== null) {
+    const registers = dump.notes.some(note => note.name === 'CORE') ? ', CPU registers' : '';
+    issues.add('notes-lost', `raw memory carries no notes: VMCOREINFO${registers} and the like are not in the output`);
+  }
+  if (dump.eraseinfo !== null) issues.add('eraseinfo-lost', 'raw memory does not tell which data was erased');
+  const { present } = plan;
+  const holes = present.length === 0 ? 0 : present.end - present.starts[0] - plan.presentBytes;
+  if (holes > 0) {
+    const excluded = total(plan.excluded);
+    const filtered = excluded > 0 ? `; ${excluded} bytes of the input were filtered out` : '';
+    issues.add('holes-lost', `${holes} bytes between what is there read as zeros in raw memory${filtered}`);
+  }
+}
+
+/** Segments of a core that lie by virtual address only have no place in a format of page frames. */
+export function tellVirtualOnly(dump: Dump, issues: Issues): void {
+  const segments = dump.segments.filter(segment => segment.type === PT_LOAD && segment.paddr === NO_PADDR);
+  if (segments.length === 0) return;
+  const bytes = segments.reduce((sum, segment) => sum + segment.filesz, 0);
+  issues.add(
+    'virtual-only-lost',
+    `${segments.length} segments (${bytes} bytes) have no physical address and are not in the output; elf would keep them`,
+    segments[0].vaddr,
+  );
+}

@@ -1,0 +1,153 @@
+// What of a dump's memory is to be written, found in one walk over its states before any of it is read: every header, bitmap and offset
+// of an output follows from it.
+import { Extents, type MemoryRun, type PhysicalMemory } from 'kdumpling/reader';
+import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
+
+/** Past every physical address that a dump may have. */
+export const MEMORY_END = 2 ** 52;
+
+/** Ranges of pages, ascending and disjoint, as numbers of pages. */
+export interface PageRanges {
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly pages: number;
+}
+
+export interface DumpPlan {
+  readonly pageSize: number;
+  /** Bytes that are there (zero pages included), as merged ranges; the value of each is where it begins when they are laid end to end. */
+  readonly present: Extents;
+  readonly presentBytes: number;
+  /** Bytes that were filtered out when the dump was made. */
+  readonly excluded: readonly ByteRange[];
+  /** Bytes that the dump should have and lacks: cut off, or known to be damaged. */
+  readonly missing: readonly ByteRange[];
+  /** The real bytes of pages that are there only in part. */
+  readonly partial: readonly ByteRange[];
+  /** One past the last page that is present, excluded or missing. */
+  readonly endPfn: number;
+}
+
+/** @param lost ranges that a first attempt found to be undecodable: taken as missing */
+export function planDump(physical: PhysicalMemory, pageSize: number, lost: readonly ByteRange[] = []): DumpPlan {
+  const present = new RangeList();
+  const excluded = new RangeList();
+  const missing = new RangeList();
+  for (const run of physical.runs(0, MEMORY_END)) place(run, present, excluded, missing);
+  const kept = lost.length === 0 ? present.ranges : subtract(present.ranges, lost);
+  const absent = lost.length === 0 ? missing.ranges : joined(missing.ranges, lost);
+  let bytes = 0;
+  const laid = kept.map(({ start, end }) => {
+    const value = bytes;
+    bytes += end - start;
+    return { start, end, value };
+  });
+  const end = Math.max(lastEnd(kept), lastEnd(excluded.ranges), lastEnd(absent));
+  return {
+    pageSize,
+    present: Extents.from(laid),
+    presentBytes: bytes,
+    excluded: excluded.ranges,
+    missing: absent,
+    partial: partialPages(kept, pageSize),
+    endPfn: Math.ceil(end / pageSize),
+  };
+}
+
+function place(run: MemoryRun, present: RangeList, excluded: RangeList, missing: RangeList): void {
+  switch (run.state) {
+    case 'data':
+    case 'zero':
+      present.add(run.start, run.end);
+      break;
+    case 'excluded':
+      excluded.add(run.start, run.end);
+      break;
+    case 'truncated':
+    case 'corrupt':
+      missing.add(run.start, run.end);
+      break;
+    default: // hole, unregistered, not-present: nothing is there and nothing was
+  }
+}
+
+const lastEnd = (ranges: readonly ByteRange[]): number => (ranges.length === 0 ? 0 : ranges[ranges.length - 1].end);
+
+/** Ascending ranges; those that touch become one. */
+class RangeList {
+  readonly ranges: { start: number; end: number }[] = [];
+
+  add(start: number, end: number): void {
+    const last = this.ranges[this.ranges.length - 1];
+    if (last !== undefined && last.end === start) last.end = end;
+    else if (end > start) this.ranges.push({ start, end });
+  }
+}
+
+/** What of `ranges` none of `holes` covers; both ascending and disjoint. */
+export function subtract(ranges: readonly ByteRange[], holes: readonly ByteRange[]): ByteRange[] {
+  const left = new RangeList();
+  let h = 0;
+  for (const { start, end } of ranges) {
+    let at = start;
+    while (h < holes.length && holes[h].end <= at) h++;
+    for (let i = h; i < holes.length && holes[i].start < end; i++) {
+      if (holes[i].start > at) left.add(at, holes[i].start);
+      at = Math.max(at, holes[i].end);
+    }
+    if (at < end) left.add(at, end);
+  }
+  return left.ranges;
+}
+
+/** The union of two lists of ranges. */
+export function joined(a: readonly ByteRange[], b: readonly ByteRange[]): ByteRange[] {
+  const all = [...a, ...b].sort((x, y) => x.start - y.start);
+  const list: { start: number; end: number }[] = [];
+  for (const { start, end } of all) {
+    const last = list[list.length - 1];
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end);
+    else list.push({ start, end });
+  }
+  return list;
+}
+
+/** Pages that `ranges` cover only in part, as the byte ranges that they have. */
+function partialPages(ranges: readonly ByteRange[], pageSize: number): ByteRange[] {
+  const partial = new RangeList();
+  for (const { start, end } of ranges) {
+    const firstPage = start - (start % pageSize);
+    const lastPage = end - (end % pageSize);
+    if (firstPage !== start) partial.add(start, Math.min(end, firstPage + pageSize));
+    if (lastPage !== end && (lastPage !== firstPage || firstPage === start))
+      partial.add(Math.max(start, lastPage), end);
+  }
+  return partial.ranges;
+}
+
+/** Pages that ranges of bytes touch; `whole` takes only those that they cover. */
+export function pagesOf(ranges: Iterable<ByteRange>, pageSize: number, whole = false): PageRanges {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let pages = 0;
+  for (const range of ranges) {
+    const start = whole ? Math.ceil(range.start / pageSize) : Math.floor(range.start / pageSize);
+    const end = whole ? Math.floor(range.end / pageSize) : Math.ceil(range.end / pageSize);
+    const last = starts.length - 1;
+    if (last >= 0 && start <= ends[last]) {
+      if (end > ends[last]) {
+        pages += end - ends[last];
+        ends[last] = end;
+      }
+    } else if (end > start) {
+      starts.push(start);
+      ends.push(end);
+      pages += end - start;
+    }
+  }
+  return { starts, ends, pages };
+}
+
+export function* extentRanges(extents: Extents): Iterable<ByteRange> {
+  for (let i = 0; i < extents.length; i++) yield { start: extents.starts[i], end: extents.ends[i] };
+}
