@@ -1,1 +1,3 @@
+export * from './kallsyms/kallsyms.js';
+export * from './kallsyms/tables.js';
 export * from './symbols.js';

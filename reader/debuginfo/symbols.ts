@@ -7,16 +7,18 @@ export interface KernelSymbol {
   readonly size: number;
   /** How the size is known: from a symbol table (`exact`), from the next symbol's address (`neighbour`: an upper bound), or not at all. */
   readonly sizeFrom: 'exact' | 'neighbour' | 'none';
-  /** nm's letter. */
+  /** nm's letter; `?` if unknown. */
   readonly type: string;
+  /** The address is that of a per-CPU variable's template: a CPU's own copy lies at address + __per_cpu_offset[cpu], modulo the word size. */
+  readonly perCpu: boolean;
 }
 
 export interface Symbols {
-  /** Where these symbols come from: `kallsyms`, `symtab`, `vmcoreinfo`. */
+  /** Where these symbols come from: `kallsyms`, `symtab`, `system-map`, `vmcoreinfo`. */
   readonly source: string;
   readonly count: number;
-  /** Addresses of many names in one pass; names that are not there are absent from the result. */
+  /** Addresses of many names in one pass; names that are not there are absent from the result. Of several symbols of one name it is the lowest. */
   resolve(names: Iterable<string>): Map<string, KernelSymbol>;
-  /** The symbol that covers an address, or null. */
+  /** The symbol that covers an address, or null. Of several at one place it is the first, as the kernel prints. */
   at(address: bigint): KernelSymbol | null;
 }

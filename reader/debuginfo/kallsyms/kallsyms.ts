@@ -1,0 +1,324 @@
+// The kernel's own symbol table as it lies in a dump. Names stay compressed where they are; one becomes a string only when it is asked for.
+// Source: kernel/kallsyms.c, scripts/kallsyms.c (4.6 to 7.3).
+import type { Issues } from '../../issue.js';
+import { MOST_LOCATED, type VirtualMemory } from '../../memory.js';
+import { LIMIT_NAMES, type SymbolLimits, symbolLimits } from '../limits.js';
+import type { KernelSymbol, Symbols } from '../symbols.js';
+import { KallsymsAddresses, possibleEncodings } from './addresses.js';
+import type { KallsymsTables } from './tables.js';
+import { Tokens } from './tokens.js';
+import { type WantedNames, wantedNames } from './wanted.js';
+
+/** Of symbols at one address no more than these are looked at. */
+const MOST_ALIASES = 64;
+/** What 256 names take at most, in one piece. */
+const BLOCK_BYTES = 16384;
+
+export class Kallsyms implements Symbols {
+  readonly source = 'kallsyms';
+  readonly count: number;
+  readonly tables: KallsymsTables;
+  readonly addresses: KallsymsAddresses;
+  readonly #memory: VirtualMemory;
+  readonly #tokens: Tokens;
+  /** All names as they are in memory, once a pass over them was needed. */
+  #bytes: Uint8Array | null = null;
+  /** Where each name begins in #bytes. */
+  #positions: Uint32Array | null = null;
+  #limits: SymbolLimits | null = null;
+
+  private constructor(memory: VirtualMemory, tables: KallsymsTables, tokens: Tokens, addresses: KallsymsAddresses) {
+    this.#memory = memory;
+    this.tables = tables;
+    this.count = tables.count;
+    this.#tokens = tokens;
+    this.addresses = addresses;
+  }
+
+  /**
+   * @param stext the address of `_stext` if known: it decides how addresses are stored, and tells the running image's tables from a stale copy's
+   * @returns null, with an issue, if the tables are not sound
+   */
+  static open(
+    memory: VirtualMemory,
+    tables: KallsymsTables,
+    stext: bigint | undefined,
+    issues: Issues,
+  ): Kallsyms | null {
+    const length = Number(tables.tokenIndex - tables.tokenTable);
+    const bad = (why: string) => {
+      issues.add('kallsyms-unreadable', `the kernel's symbol table cannot be used: ${why}`, tables.tokenTable);
+      return null;
+    };
+    if (length <= 0 || length > MOST_LOCATED) return bad(`its token table would have ${length} bytes`);
+    const at = memory.locate(tables.tokenTable, length);
+    if (at < 0) return bad(memory.fault.toError().message);
+    const table = memory.arena.slice(at, at + length);
+    const indexAt = memory.locate(tables.tokenIndex, 512);
+    if (indexAt < 0) return bad(memory.fault.toError().message);
+    const tokens = Tokens.decode(table, memory.arena.subarray(indexAt, indexAt + 512), memory.littleEndian);
+    if (tokens === null) return bad('its token table is not one');
+    for (const encoding of possibleEncodings(tables)) {
+      const addresses = new KallsymsAddresses(memory, tables, encoding);
+      const kallsyms = new Kallsyms(memory, tables, tokens, addresses);
+      if (stext === undefined ? kallsyms.#plausible() : kallsyms.#hasAt('_stext', stext)) return kallsyms;
+    }
+    return bad(
+      stext === undefined ? 'its addresses do not ascend' : 'no reading of its addresses gives _stext its place',
+    );
+  }
+
+  /** Without a known address: the last symbol must be above the first, and both kernel addresses unless the first is per-CPU. */
+  #plausible(): boolean {
+    const first = this.addresses.address(0);
+    const middle = this.addresses.address(this.count >>> 1);
+    const last = this.addresses.address(this.count - 1);
+    if (first === null || middle === null || last === null || first > middle || middle > last) return false;
+    const { relativeBase } = this.tables;
+    return relativeBase === null || (middle >= relativeBase && last - relativeBase < 1n << 31n);
+  }
+
+  #hasAt(name: string, address: bigint): boolean {
+    let i = this.addresses.before(address);
+    for (let tries = 0; i >= 0 && tries < MOST_ALIASES; tries++, i--) {
+      if (this.addresses.address(i) !== address) return false;
+      if (this.#decode(i)?.name === name) return true;
+    }
+    return false;
+  }
+
+  /** Symbol by index, in order of addresses; null if it cannot be read. */
+  symbol(index: number): KernelSymbol | null {
+    const address = this.addresses.address(index);
+    const decoded = this.#decode(index);
+    if (address === null || decoded === null) return null;
+    const size = this.#size(index, address);
+    const limits = this.#limitsOf();
+    const perCpu = address >= limits.perCpuStart && address < limits.perCpuEnd;
+    return { ...decoded, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu };
+  }
+
+  resolve(names: Iterable<string>): Map<string, KernelSymbol> {
+    const asked = new Set(names);
+    // The limits come with the first pass, so that they need none of their own.
+    const indices = this.#indices(wantedNames(this.#limits === null ? [...asked, ...LIMIT_NAMES] : asked));
+    this.#limits ??= this.#limitsFrom(indices);
+    const found = new Map<string, KernelSymbol>();
+    for (const [name, index] of indices) {
+      const symbol = asked.has(name) ? this.symbol(index) : null;
+      if (symbol !== null) found.set(name, symbol);
+    }
+    return found;
+  }
+
+  at(address: bigint): KernelSymbol | null {
+    const limits = this.#limitsOf();
+    if (!limits.spans.some(([from, to]) => address >= from && address < to)) return null;
+    let i = this.addresses.before(address);
+    if (i < 0) return null;
+    const start = this.addresses.address(i);
+    for (let tries = 0; i > 0 && tries < MOST_ALIASES && this.addresses.address(i - 1) === start; tries++) i--;
+    return this.symbol(i);
+  }
+
+  /** Up to the next symbol at another address, as the kernel reckons; 0 for the last. */
+  #size(index: number, address: bigint): number {
+    for (let i = index + 1; i < Math.min(this.count, index + MOST_ALIASES); i++) {
+      const next = this.addresses.address(i);
+      if (next === null) return 0;
+      if (next > address) return Number(next - address);
+    }
+    return 0;
+  }
+
+  /** The name and type letter of symbol `index`. */
+  #decode(index: number): { name: string; type: string } | null {
+    if (!this.#expand(index)) return null;
+    const { text } = this.#tokens;
+    const bytes = text.subarray(1, this.#expanded);
+    return { name: String.fromCharCode(...bytes), type: String.fromCharCode(text[0]) };
+  }
+
+  #expanded = 0;
+
+  /** Expands a name into the tokens' text; its length goes to #expanded. */
+  #expand(index: number): boolean {
+    if (index < 0 || index >= this.count) return false;
+    const { markers } = this.tables;
+    if (this.#bytes === null && markers !== null) {
+      const at = this.#memory.locate(markers.address + BigInt((index >>> 8) * markers.size), markers.size);
+      if (at >= 0) {
+        const low = this.#memory.littleEndian || markers.size === 4 ? 0 : 4;
+        const from = this.#memory.view.getUint32(at + low, this.#memory.littleEndian);
+        if (this.#expandFrom(from, index & 255)) return true;
+      }
+    }
+    const positions = this.#load();
+    return positions !== null && index < positions.length && this.#expandAt(positions[index]);
+  }
+
+  /** The name that is `skip` names behind `from`, without reading more than this block. */
+  #expandFrom(from: number, skip: number): boolean {
+    const address = this.tables.names + BigInt(from);
+    const most = Number(this.tables.tokenTable - address);
+    for (let length = Math.min(BLOCK_BYTES, most); length >= 64; length >>= 1) {
+      const start = this.#memory.locate(address, length);
+      if (start < 0) continue;
+      const { arena } = this.#memory;
+      const end = start + length;
+      let at = start;
+      for (let i = 0; i < skip && at < end; i++) at += nameSpan(arena, at);
+      const header = arena[at] >= 128 ? 2 : 1;
+      const size = nameSpan(arena, at) - header;
+      if (at + header + size > end) return false;
+      this.#expanded = this.#tokens.expand(arena, at + header, size);
+      return this.#expanded > 0;
+    }
+    return false;
+  }
+
+  #expandAt(position: number): boolean {
+    const bytes = this.#bytes;
+    if (bytes === null || position >= bytes.length) return false;
+    const header = bytes[position] >= 128 ? 2 : 1;
+    const size = nameSpan(bytes, position) - header;
+    if (position + header + size > bytes.length) return false;
+    this.#expanded = this.#tokens.expand(bytes, position + header, size);
+    return this.#expanded > 0;
+  }
+
+  /** Reads all names and finds where each begins; null if they cannot be read. */
+  #load(): Uint32Array | null {
+    if (this.#positions !== null) return this.#positions;
+    const { markers, names, tokenTable } = this.tables;
+    const end = markers === null || markers.address > tokenTable ? tokenTable : markers.address;
+    const bytes = new Uint8Array(Number(end - names));
+    const step = MOST_LOCATED;
+    for (let from = 0; from < bytes.length; from += step) {
+      const length = Math.min(step, bytes.length - from);
+      const at = this.#memory.locate(names + BigInt(from), length);
+      if (at < 0) return null;
+      bytes.set(this.#memory.arena.subarray(at, at + length), from);
+    }
+    const positions = new Uint32Array(this.count);
+    let at = 0;
+    let i = 0;
+    for (; i < this.count && at < bytes.length; i++) {
+      positions[i] = at;
+      at += nameSpan(bytes, at);
+    }
+    this.#bytes = bytes;
+    this.#positions = i === this.count ? positions : positions.slice(0, i);
+    return this.#positions;
+  }
+
+  #indices(wanted: WantedNames): Map<string, number> {
+    if (this.tables.sorted !== null && this.tables.markers !== null && wanted.names.size <= 256) {
+      const found = this.#bySortedTable(wanted);
+      if (found !== null) return found;
+    }
+    return this.#byPass(wanted);
+  }
+
+  /** By the kernel's own table of indices sorted by name; null if it turns out not to be sorted. */
+  #bySortedTable(wanted: WantedNames): Map<string, number> | null {
+    const found = new Map<string, number>();
+    for (const [name, bytes] of wanted.names) {
+      let from = 0;
+      let to = this.count;
+      while (from < to) {
+        const middle = (from + to) >>> 1;
+        const index = this.#sortedIndex(middle);
+        if (index < 0 || !this.#expand(index)) return null;
+        if (compare(this.#tokens.text, 1, this.#expanded, bytes) < 0) from = middle + 1;
+        else to = middle;
+      }
+      const index = from < this.count ? this.#sortedIndex(from) : -1;
+      if (index >= 0 && this.#expand(index) && compare(this.#tokens.text, 1, this.#expanded, bytes) === 0) {
+        found.set(name, index);
+      }
+    }
+    // A table that is not sorted finds nothing: `_stext` is in all of them.
+    return found.size > 0 || this.#sortedIsSound() ? found : null;
+  }
+
+  #sound: boolean | null = null;
+
+  #sortedIsSound(): boolean {
+    if (this.#sound !== null) return this.#sound;
+    this.#sound = true;
+    let previous: Uint8Array = new Uint8Array(0);
+    for (let i = 0; i < 32; i++) {
+      const index = this.#sortedIndex(Math.floor((i * this.count) / 32));
+      if (index < 0 || !this.#expand(index) || compare(this.#tokens.text, 1, this.#expanded, previous) < 0) {
+        this.#sound = false;
+        break;
+      }
+      previous = this.#tokens.text.slice(1, this.#expanded);
+    }
+    return this.#sound;
+  }
+
+  #sortedIndex(i: number): number {
+    if (this.tables.sorted === null) return -1;
+    const at = this.#memory.locate(this.tables.sorted + BigInt(3 * i), 3);
+    if (at < 0) return -1;
+    const { arena } = this.#memory;
+    const index = (arena[at] << 16) | (arena[at + 1] << 8) | arena[at + 2];
+    return index < this.count ? index : -1;
+  }
+
+  /** One pass over all compressed names; only those are expanded whose length, first and last letter fit one that is wanted. */
+  #byPass(wanted: WantedNames): Map<string, number> {
+    const found = new Map<string, number>();
+    const positions = this.#load();
+    if (positions === null || this.#bytes === null) return found;
+    const bytes = this.#bytes;
+    for (let i = 0; i < positions.length && found.size < wanted.names.size; i++) {
+      const name = this.#match(bytes, positions[i], wanted);
+      if (name !== null && wanted.names.has(name) && !found.has(name)) found.set(name, i);
+    }
+    return found;
+  }
+
+  /** The name at `position`, or null if its length or its first or last letter rule it out. */
+  #match(bytes: Uint8Array, position: number, wanted: WantedNames): string | null {
+    const tokens = this.#tokens;
+    const header = bytes[position] >= 128 ? 2 : 1;
+    const start = position + header;
+    const size = nameSpan(bytes, position) - header;
+    if (size === 0 || start + size > bytes.length || !wanted.lasts[tokens.last(bytes[start + size - 1])]) return null;
+    const length = tokens.expandedLength(bytes, start, size) - 1;
+    if (length >= wanted.lengths.length || wanted.lengths[length] === 0) return null;
+    this.#expanded = tokens.expand(bytes, start, size);
+    if (!wanted.firsts[tokens.text[1]]) return null;
+    return String.fromCharCode(...tokens.text.subarray(1, this.#expanded));
+  }
+
+  #limitsOf(): SymbolLimits {
+    this.#limits ??= this.#limitsFrom(this.#indices(wantedNames(LIMIT_NAMES)));
+    return this.#limits;
+  }
+
+  #limitsFrom(indices: ReadonlyMap<string, number>): SymbolLimits {
+    return symbolLimits(name => {
+      const index = indices.get(name);
+      return index === undefined ? null : this.addresses.address(index);
+    });
+  }
+}
+
+/** How many bytes a compressed name takes with its length: one byte, or two where bit 7 is set (6.1 and later). */
+function nameSpan(bytes: Uint8Array, at: number): number {
+  const length = bytes[at];
+  return length < 128 ? 1 + length : 2 + ((length & 0x7f) | (bytes[at + 1] << 7));
+}
+
+function compare(text: Uint8Array, from: number, to: number, other: Uint8Array): number {
+  const length = Math.min(to - from, other.length);
+  for (let i = 0; i < length; i++) {
+    const difference = text[from + i] - other[i];
+    if (difference !== 0) return difference;
+  }
+  return to - from - other.length;
+}
