@@ -91,8 +91,16 @@ export abstract class Memory<A extends number | bigint> {
 export abstract class PhysicalMemory extends Memory<number> {
   /** False for memory that changes while it is read: nothing of it may be kept longer than one question. */
   abstract readonly stable: boolean;
-  /** The bytes that are there, as disjoint extents; the values are the format's own. */
+  /** The bytes that are there, as disjoint extents; the values are the format's own. Compressed formats work it out when it is first asked for. */
   abstract readonly extents: Extents;
+  /** How many bytes are there. */
+  get presentBytes(): number {
+    return this.extents.bytes;
+  }
+  /** From the first byte that is there to one past the last; both 0 if there is none. */
+  get bounds(): { readonly start: number; readonly end: number } {
+    return { start: this.extents.starts[0] ?? 0, end: this.extents.end };
+  }
   /** Where in `arena` MOST_LOCATED bytes lie that `locate` uses only for reads across blocks: room for a space that composes pieces. */
   abstract readonly scratch: number;
 

@@ -1,0 +1,335 @@
+// Physical memory of kdump-compressed files: a page is found by its rank among the dumped frames, and decoded into the page cache. Source: makedumpfile 1.7
+// diskdump_mod.h and IMPLEMENTATION; crash diskdump.c for split sets.
+import type { CodecName, PageCodec } from '../codecs/codec.js';
+import { Extents } from '../extents.js';
+import { type FaultReason, type FaultRecord, hex, InputError } from '../fault.js';
+import {
+  DUMP_DH_COMPRESSED_LZO,
+  DUMP_DH_COMPRESSED_SNAPPY,
+  DUMP_DH_COMPRESSED_ZLIB,
+  DUMP_DH_COMPRESSED_ZSTD,
+  PAGE_DESCRIPTOR_SIZE,
+} from '../formats/diskdump.js';
+import type { MemoryRun, MemoryState } from '../memory.js';
+import { type BlockCache, CachedMemory } from '../page-cache.js';
+import type { ByteSource } from '../source.js';
+import type { FrameBitmap } from './frame-bitmap.js';
+import { PageData, PageDescriptors } from './page-descriptors.js';
+
+const CODEC_FLAGS: readonly (readonly [number, CodecName])[] = [
+  [DUMP_DH_COMPRESSED_ZLIB, 'zlib'],
+  [DUMP_DH_COMPRESSED_LZO, 'lzo'],
+  [DUMP_DH_COMPRESSED_SNAPPY, 'snappy'],
+  [DUMP_DH_COMPRESSED_ZSTD, 'zstd'],
+];
+const ANY_CODEC = CODEC_FLAGS.reduce((all, [flag]) => all | flag, 0);
+
+/** The codecs that flags of a header or a page descriptor name. */
+export function codecsOf(flags: number): CodecName[] {
+  return CODEC_FLAGS.filter(([flag]) => (flags & flag) !== 0).map(([, name]) => name);
+}
+
+/** One file of the dump; a whole dump is one part with all frames. */
+export interface KdumpPart {
+  readonly source: ByteSource;
+  readonly littleEndian: boolean;
+  /** Frames that exist, and those that were dumped. */
+  readonly exists: FrameBitmap;
+  readonly dumped: FrameBitmap;
+  /** The frames whose pages are in this file: startPfn up to, not including, endPfn. */
+  readonly startPfn: number;
+  readonly endPfn: number;
+  /** Where the page descriptors begin. */
+  readonly descriptorsAt: number;
+  /** The writer says that it ran out of space. */
+  readonly incomplete: boolean;
+}
+
+/** One batch of `scan`, and the most pieces that `extents` makes of memory. */
+const SCAN_SIZE = 1 << 20;
+const MOST_PIECES = 1 << 20;
+
+/** A part with what is needed to read it. */
+class Part {
+  readonly part: KdumpPart;
+  readonly descriptors: PageDescriptors;
+  readonly data: PageData;
+  #firstRank = -1;
+  #zeroPage = -1;
+  /** The dumped frame last asked for, and its index. */
+  #lastPfn = -1;
+  #lastIndex = -1;
+
+  constructor(part: KdumpPart, blockSize: number) {
+    this.part = part;
+    this.descriptors = new PageDescriptors(part.source, part.littleEndian, part.descriptorsAt);
+    this.data = new PageData(part.source, blockSize);
+  }
+
+  /** The index of a dumped frame's descriptor. */
+  index(pfn: number): number {
+    this.#lastIndex = pfn === this.#lastPfn + 1 && this.#lastPfn >= 0 ? this.#lastIndex + 1 : this.#countTo(pfn);
+    this.#lastPfn = pfn;
+    return this.#lastIndex;
+  }
+
+  /** How many pages the file should hold. */
+  get pages(): number {
+    return this.#countTo(this.part.endPfn);
+  }
+
+  #countTo(pfn: number): number {
+    if (this.#firstRank < 0) this.#firstRank = this.part.dumped.rank(this.part.startPfn);
+    return this.part.dumped.rank(pfn) - this.#firstRank;
+  }
+
+  /** Offset of the page that all zero pages share, 0 if there is none: writers put it first, directly behind the descriptors. */
+  zeroPage(blockSize: number): number {
+    if (this.#zeroPage < 0) {
+      const offset = this.part.descriptorsAt + this.pages * PAGE_DESCRIPTOR_SIZE;
+      const page = new Uint8Array(blockSize);
+      const whole = this.part.source.read(offset, page) === blockSize;
+      this.#zeroPage = whole && page.every(byte => byte === 0) ? offset : 0;
+    }
+    return this.#zeroPage;
+  }
+}
+
+export class KdumpMemory extends CachedMemory {
+  readonly #blockSize: number;
+  readonly #parts: readonly Part[];
+  readonly #codecs: ReadonlyMap<CodecName, PageCodec>;
+  readonly #name: string;
+  #recent: Part;
+  #extents: Extents | null = null;
+  /** Pages are decoded into the cache's arena, or elsewhere by scans. */
+  #scanBuffer: Uint8Array<ArrayBuffer> | null = null;
+
+  /** @param parts by ascending startPfn, at least one; their bitmaps cover the same frames */
+  constructor(parts: readonly KdumpPart[], codecs: ReadonlyMap<CodecName, PageCodec>, cache: BlockCache) {
+    super(cache);
+    this.#blockSize = cache.blockSize;
+    this.#parts = parts.map(part => new Part(part, cache.blockSize));
+    this.#codecs = codecs;
+    this.#name = parts[0].source.name;
+    this.#recent = this.#parts[0];
+  }
+
+  #partOf(pfn: number): Part | null {
+    const { part } = this.#recent;
+    if (pfn >= part.startPfn && pfn < part.endPfn) return this.#recent;
+    for (const candidate of this.#parts) {
+      if (pfn < candidate.part.startPfn || pfn >= candidate.part.endPfn) continue;
+      this.#recent = candidate;
+      return candidate;
+    }
+    return null;
+  }
+
+  protected enter(paddr: number): boolean {
+    const pfn = Math.floor(paddr / this.#blockSize);
+    let at = this.cache.find(pfn);
+    if (at < 0) {
+      at = this.cache.claim(pfn);
+      this.windowEnd = this.windowStart;
+      let decoded = false;
+      try {
+        decoded = this.#decode(pfn, this.arena, at);
+      } finally {
+        if (!decoded) this.cache.forget(at);
+      }
+      if (!decoded) {
+        this.fault.address = paddr;
+        return false;
+      }
+    }
+    this.windowStart = pfn * this.#blockSize;
+    this.windowEnd = this.windowStart + this.#blockSize;
+    this.windowAt = at;
+    return true;
+  }
+
+  protected override direct(paddr: number, into: Uint8Array, at: number): number {
+    const blockSize = this.#blockSize;
+    if (into.length - at < 4 * blockSize || paddr % blockSize !== 0) return 0;
+    return this.#decode(paddr / blockSize, into, at) ? blockSize : 0;
+  }
+
+  #refuse(pfn: number, reason: FaultReason, detail = ''): false {
+    this.fault.set('physical', pfn * this.#blockSize, this.#blockSize, reason, detail);
+    return false;
+  }
+
+  /** Puts the page into output[at …], or leaves the reason in `fault`. */
+  #decode(pfn: number, output: Uint8Array, at: number): boolean {
+    const part = this.#partOf(pfn);
+    const state = this.#find(pfn, part);
+    const blockSize = this.#blockSize;
+    if (state === 'zero') {
+      output.fill(0, at, at + blockSize);
+      return true;
+    }
+    if (state !== 'data') return this.#refuse(pfn, state, this.#detail(part, pfn, state));
+    return part !== null && this.#decodeData(pfn, part, output, at);
+  }
+
+  #decodeData(pfn: number, part: Part, output: Uint8Array, at: number): boolean {
+    const blockSize = this.#blockSize;
+    const { offset, size, flags } = part.descriptors;
+    const from = part.data.fetch(offset, size);
+    if (from < 0) return this.#refuse(pfn, 'truncated', 'the file became shorter while it was read');
+    if ((flags & ANY_CODEC) === 0) {
+      output.set(part.data.bytes.subarray(from, from + blockSize), at);
+      return true;
+    }
+    const name = CODEC_FLAGS.find(([flag]) => (flags & flag) !== 0)?.[1];
+    const codec = name === undefined ? undefined : this.#codecs.get(name);
+    if (codec === undefined)
+      return this.#refuse(pfn, 'corrupt', `flags ${hex(flags)} name ${name}, which the header does not announce`);
+    if (codec.decompress(part.data.bytes, from, size, output, at, blockSize) !== blockSize) {
+      return this.#refuse(pfn, 'corrupt', `${size} bytes at file offset ${hex(offset)} are no ${codec.name} page`);
+    }
+    return true;
+  }
+
+  /** What a frame is, as far as bitmaps and descriptor tell; for `data` the descriptor is at hand. */
+  #find(pfn: number, part: Part | null): MemoryState {
+    const { dumped, exists } = (part ?? this.#parts[0]).part;
+    if (!dumped.has(pfn)) return exists.has(pfn) ? 'excluded' : 'hole';
+    if (part === null) return 'truncated';
+    const { descriptors, part: file } = part;
+    if (!descriptors.fetch(part.index(pfn))) return 'truncated';
+    const { offset, size, flags } = descriptors;
+    const blockSize = this.#blockSize;
+    if (offset === 0 && size === 0) return file.incomplete ? 'truncated' : 'corrupt';
+    if (size === 0 || size > blockSize || ((flags & ANY_CODEC) === 0 && size !== blockSize)) return 'corrupt';
+    if (offset + size > file.source.size) return 'truncated';
+    if (offset < file.descriptorsAt) return 'corrupt';
+    if ((flags & ANY_CODEC) === 0 && offset === part.zeroPage(blockSize)) return 'zero';
+    return 'data';
+  }
+
+  #detail(part: Part | null, pfn: number, state: MemoryState): string {
+    if (state === 'hole' || state === 'excluded') return '';
+    if (part === null) return `frame ${hex(pfn)} is in a part of the split set that was not given`;
+    const { offset, size, flags } = part.descriptors;
+    if (offset === 0 && size === 0) return 'its page descriptor was never written';
+    return `its page descriptor says ${size} bytes at file offset ${hex(offset)}, flags ${hex(flags)}`;
+  }
+
+  *runs(from: number, to: number): Iterable<MemoryRun> {
+    let run: { start: number; end: number; state: MemoryState } | null = null;
+    for (const piece of this.#pieces(from, to)) {
+      if (run !== null && run.state === piece.state) {
+        run.end = piece.end;
+        continue;
+      }
+      if (run !== null) yield run;
+      run = piece;
+    }
+    if (run !== null) yield run;
+  }
+
+  *#pieces(from: number, to: number): Iterable<{ start: number; end: number; state: MemoryState }> {
+    const blockSize = this.#blockSize;
+    const { frames } = this.#parts[0].part.dumped;
+    const lastPfn = Math.min(frames, Math.ceil(to / blockSize));
+    let pfn = Math.floor(from / blockSize);
+    let start = from;
+    while (pfn < lastPfn) {
+      const part = this.#partOf(pfn);
+      const state = this.#find(pfn, part);
+      let next = pfn + 1;
+      if (state === 'hole' || state === 'excluded') next = this.#absentUntil(pfn, part, state);
+      else while (next < lastPfn && this.#find(next, this.#partOf(next)) === state) next++;
+      const end = Math.min(to, next * blockSize);
+      yield { start, end, state };
+      start = end;
+      pfn = next;
+    }
+    if (start < to) yield { start, end: to, state: 'hole' };
+  }
+
+  /** Where a stretch of frames that are holes or excluded ends. */
+  #absentUntil(pfn: number, part: Part | null, state: 'hole' | 'excluded'): number {
+    const { dumped, exists, endPfn } = (part ?? this.#parts[0]).part;
+    const end = Math.min(dumped.next(pfn, true), exists.next(pfn, state === 'hole'));
+    return part === null ? pfn + 1 : Math.max(pfn + 1, Math.min(end, endPfn));
+  }
+
+  scan(
+    from: number,
+    to: number,
+    visit: (paddr: number, bytes: Uint8Array) => boolean | undefined,
+    onFault?: (fault: FaultRecord) => void,
+  ): void {
+    const buffer = this.#scanBuffer ?? new Uint8Array(Math.max(SCAN_SIZE, this.#blockSize));
+    this.#scanBuffer = null;
+    const blockSize = this.#blockSize;
+    const { frames } = this.#parts[0].part.dumped;
+    const end = Math.min(frames, Math.ceil(to / blockSize));
+    let first = 0;
+    let filled = 0;
+    /** Hands out what is in the buffer: frames from `first` on, cut to what was asked for. */
+    const flush = (): boolean => {
+      const start = Math.max(from, first * blockSize);
+      const stop = Math.min(to, first * blockSize + filled);
+      const skipped = start - first * blockSize;
+      filled = 0;
+      return stop <= start || visit(start, buffer.subarray(skipped, skipped + stop - start)) !== false;
+    };
+    let going = true;
+    for (
+      let pfn = this.#nextDumped(Math.floor(from / blockSize));
+      going && pfn < end;
+      pfn = this.#nextDumped(pfn + 1)
+    ) {
+      if (filled > 0 && (filled + blockSize > buffer.length || pfn !== first + filled / blockSize)) going = flush();
+      if (filled === 0) first = pfn;
+      if (!going) break;
+      if (this.#decode(pfn, buffer, filled)) {
+        filled += blockSize;
+        continue;
+      }
+      if (filled > 0) going = flush();
+      onFault?.(this.fault);
+    }
+    if (going && filled > 0) flush();
+    this.#scanBuffer = buffer;
+  }
+
+  #nextDumped(pfn: number): number {
+    const { dumped } = (this.#partOf(pfn) ?? this.#parts[0]).part;
+    return dumped.next(pfn, true);
+  }
+
+  /** Made when it is first asked for, and the only thing here that grows with the number of pieces that memory is in: prefer `runs`. */
+  get extents(): Extents {
+    if (this.#extents === null) {
+      const pieces: { start: number; end: number; value: number }[] = [];
+      for (const { start, end, state } of this.runs(0, this.bounds.end)) {
+        if (state !== 'data' && state !== 'zero') continue;
+        const last = pieces[pieces.length - 1];
+        if (last !== undefined && last.end === start) last.end = end;
+        else if (pieces.length < MOST_PIECES) pieces.push({ start, end, value: start });
+        else throw new InputError({ source: this.#name }, `memory is in more than ${MOST_PIECES} separate pieces`);
+      }
+      this.#extents = Extents.from(pieces);
+    }
+    return this.#extents;
+  }
+
+  /** By the bitmaps: pages that turn out to be cut off or corrupt are counted. */
+  override get presentBytes(): number {
+    let frames = 0;
+    for (const part of this.#parts) frames += part.pages;
+    return frames * this.#blockSize;
+  }
+
+  override get bounds(): { readonly start: number; readonly end: number } {
+    const { dumped } = this.#parts[0].part;
+    const first = dumped.next(0, true);
+    if (first === dumped.frames) return { start: 0, end: 0 };
+    return { start: first * this.#blockSize, end: dumped.last() * this.#blockSize + this.#blockSize };
+  }
+}
