@@ -319,6 +319,17 @@ export class KdumpMemory extends CachedMemory {
     return this.#extents;
   }
 
+  /** What the file of a part lacks at its end, by the descriptor of its last page; null if it lacks nothing. */
+  cutShort(source: ByteSource): string | null {
+    const part = this.#parts.find(candidate => candidate.part.source === source);
+    if (part === undefined || part.pages <= 0) return null;
+    const { pages, descriptors } = part;
+    if (!descriptors.fetch(pages - 1)) return `the last of its ${pages} page descriptors`;
+    const { offset, size } = descriptors;
+    if (offset === 0 && size === 0) return 'its last pages were written';
+    return offset + size > source.size ? `the page data at file offset ${hex(offset)}` : null;
+  }
+
   /** By the bitmaps: pages that turn out to be cut off or corrupt are counted. */
   override get presentBytes(): number {
     let frames = 0;
