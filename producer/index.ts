@@ -1,6 +1,10 @@
+export * from './carve.js';
 export * from './core-image.js';
 export * from './errno.js';
 export * from './kernel.js';
 export * from './overlay-memory.js';
 export * from './region.js';
+export * from './region-sets/index.js';
 export * from './registry/index.js';
+export type { LeftOut, Resolution, SizeFrom } from './resolve.js';
+export { Resolver } from './resolve.js';
