@@ -57,7 +57,7 @@ export class MemorySink implements ByteSink {
   }
 
   abort(): void {
-    this.position = 0;
+    if (!this.finished) this.position = 0;
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
