@@ -114,8 +114,8 @@ export function kinfoChecksum(view: DataView, size: number): number {
 }
 
 /**
- * The one layout whose checksum is right and whose last_uts_release is printable (the smallest, where fields at the end are zero); null where there is none, `why`
- * tells then what was missing.
+ * The layout whose checksum is right and whose last_uts_release is printable; of several the smallest that has all bytes that are not zero. Null where there is none,
+ * `why` tells then what was missing.
  */
 export function decodeKinfo(bytes: Uint8Array): { kinfo: Kinfo | null; why: string } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -129,7 +129,9 @@ export function decodeKinfo(bytes: Uint8Array): { kinfo: Kinfo | null; why: stri
   }
   const fitting = summed.filter(each => isRelease(namedValue(view, bytes, each, 'last_uts_release')));
   if (fitting.length === 0) return { kinfo: null, why: 'the checksum fits, but last_uts_release is no kernel release' };
-  const [chosen, ...others] = fitting;
+  let [chosen] = fitting;
+  for (const each of fitting) if (bytes.subarray(chosen.size, each.size).some(byte => byte !== 0)) chosen = each;
+  const others = fitting.filter(each => each !== chosen);
   const values: Record<string, bigint | string> = {};
   for (const field of chosen.fields) values[field.name] = fieldValue(view, bytes, field);
   return { kinfo: { layout: chosen, values, alsoFits: others.map(each => each.size) }, why: '' };
