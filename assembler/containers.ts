@@ -1,5 +1,5 @@
 // From an open dump to the headers of an output: word size and byte order, what the input's own headers said, notes, address maps.
-import { AddressMap, type AddressRange, type AttributeValue, type Dump, type Issues } from 'kdumpling/reader';
+import type { AddressRange, Dump, Issues } from 'kdumpling/reader';
 import type { PageCompressor } from 'kdumpling/reader/codecs';
 import { NT_PRSTATUS } from 'kdumpling/reader/formats/notes';
 import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
@@ -21,10 +21,10 @@ export function describeElf(dump: Dump, plan: DumpPlan, imageEnd: bigint | undef
     machine: number(dump, 'elf.machine', arch?.elfMachine ?? 0),
     osabi: number(dump, 'elf.osabi', 0),
     flags: number(dump, 'elf.flags', 0),
-    entry: BigInt(number(dump, 'elf.entry', 0)),
+    entry: whole(dump, 'elf.entry', 0n),
     notes: elfNotes(dump, container.littleEndian, issues).bytes,
     segments: dump.segments,
-    maps: dump.virtual instanceof AddressMap ? dump.virtual.ranges.map(range => cutImage(range, dump, imageEnd)) : [],
+    maps: dump.virtual.ranges.map(range => cutImage(range, dump, imageEnd)),
     virtual: dump.virtual,
   };
 }
@@ -62,9 +62,9 @@ export function describeKdump(
     littleEndian: container.littleEndian,
     padded: arch?.alignsU64 ?? false,
     utsname: utsnameOf(dump),
-    seconds: BigInt(number(dump, 'kdump.timestamp.seconds', 0)),
-    microseconds: BigInt(number(dump, 'kdump.timestamp.microseconds', 0)),
-    physBase: vmcoreinfo?.number('phys_base') ?? BigInt(number(dump, 'kdump.phys_base', 0)),
+    seconds: whole(dump, 'kdump.timestamp.seconds', 0n),
+    microseconds: whole(dump, 'kdump.timestamp.microseconds', 0n),
+    physBase: vmcoreinfo?.number('phys_base') ?? whole(dump, 'kdump.phys_base', 0n),
     dumpLevel: number(dump, 'kdump.dump_level', 0),
     currentCpu: number(dump, 'kdump.current_cpu', 0),
     cpus: number(dump, 'kdump.nr_cpus', cpus),
@@ -76,7 +76,10 @@ export function describeKdump(
   };
 }
 
-function number(dump: Dump, key: string, otherwise: number): number {
-  const value: AttributeValue | undefined = dump.attributes.get(key)?.value;
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : otherwise;
+/** A number of the dump's attributes; 64-bit ones keep all their bits. */
+function whole(dump: Dump, key: string, otherwise: bigint): bigint {
+  const value = dump.attributes.get(key)?.value;
+  return typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : otherwise;
 }
+
+const number = (dump: Dump, key: string, otherwise: number): number => Number(whole(dump, key, BigInt(otherwise)));

@@ -3,8 +3,8 @@
 import { Extents } from './extents.js';
 import type { FaultReason, FaultRecord } from './fault.js';
 import { hex } from './fault.js';
-import { MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
-import { high, low, splitU64 } from './u64.js';
+import { type MemoryState, MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
+import { high, joinU64, low, splitU64 } from './u64.js';
 
 /** How a range finds its bytes: `segment` and `linear` by physical address, `file` by the offset in the container of a core without physical addresses. */
 export type MapMethod = 'segment' | 'linear' | 'file';
@@ -29,7 +29,18 @@ export interface Translator {
   readonly reach: number;
 }
 
+/** A stretch [start, end) of virtual memory in one state. */
+export interface VirtualRun {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly state: MemoryState;
+  /** The physical address of the first byte, or -1: not translated, or of a core without physical addresses. */
+  readonly paddr: number;
+}
+
 const MOST_EXACT = 2 ** 53;
+/** The least page of any architecture: how far an address without translation by page tables is taken to reach. */
+const LEAST_PAGE = 4096n;
 
 /** Disjoint pieces of ranges, sorted; 64-bit addresses as two halves, so that a look-up makes no bigint. */
 class Pieces {
@@ -174,6 +185,43 @@ export class AddressMap extends VirtualMemory {
       this.#memory.read(this.#target, into.subarray(done, done + length));
       done += length;
     }
+  }
+
+  /** The state of memory from `from` to `to`, in order, without gaps; a new run begins wherever the translation or the state changes. */
+  *runs(from: bigint, to: bigint): Iterable<VirtualRun> {
+    let at = from;
+    while (at < to) {
+      if (!this.#find(at, 1)) {
+        const { reason } = this.fault;
+        const end = this.#mappedAgain(at, to);
+        yield { start: at, end, state: reason, paddr: -1 };
+        at = end;
+        continue;
+      }
+      const memory = this.#memory;
+      const target = this.#target;
+      const length = Math.min(this.#reach, Number(to - at));
+      const base = at - BigInt(target);
+      for (const { start, end, state } of memory.runs(target, target + length)) {
+        const paddr = memory === this.physical ? start : -1;
+        yield { start: base + BigInt(start), end: base + BigInt(end), state, paddr };
+      }
+      at += BigInt(length);
+    }
+  }
+
+  /** `at` has no translation: where the next address may have one. */
+  #mappedAgain(at: bigint, to: bigint): bigint {
+    const pieces = this.#pieces;
+    splitU64(at);
+    const next = pieces.before(high, low) + 1;
+    let end = to;
+    if (next < pieces.count) {
+      const start = joinU64(pieces.startHigh[next], pieces.startLow[next]);
+      if (start > at && start < end) end = start;
+    }
+    const page = at - (at % LEAST_PAGE) + LEAST_PAGE;
+    return this.translator !== null && page < end ? page : end;
   }
 
   /** Where `vaddr` is: sets #memory, #target and #reach, or leaves the reason in `fault`. */

@@ -1,10 +1,11 @@
 // What every dump format gives once it is open.
+import type { AddressMap } from '../address-map.js';
 import type { Architecture } from '../arch/arch.js';
 import type { ProgramHeader } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Issues } from '../issue.js';
-import type { PhysicalMemory, VirtualMemory } from '../memory.js';
+import type { PhysicalMemory } from '../memory.js';
 import type { Attributes } from './attributes.js';
 
 export type DumpFormat = 'elf' | 'kdump' | 'raw' | 'minidump-folder' | 'rawdump';
@@ -31,7 +32,7 @@ export interface Dump {
   readonly pageSize: number;
   readonly physical: PhysicalMemory;
   /** Segments, linear and image maps; page tables are added by analysis. */
-  readonly virtual: VirtualMemory;
+  readonly virtual: AddressMap;
   /** PT_LOADs as the container claims them; [] where it has none. */
   readonly segments: readonly ProgramHeader[];
   /** All notes in file order, those of kdump headers included. */
