@@ -57,5 +57,5 @@ export function alignUp(value: number, alignment: number): number {
 }
 
 export function isPowerOfTwo(value: number): boolean {
-  return value > 0 && Number.isInteger(Math.log2(value));
+  return value >= 1 && 2 ** Math.round(Math.log2(value)) === value;
 }

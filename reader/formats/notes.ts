@@ -17,7 +17,7 @@ export interface Note {
 
 /**
  * All notes in `bytes`. A note that claims more than there is ends the walk, with an issue; what came before it stays. Runs of zeros
- * (per-CPU note buffers are padded with them) are passed over.
+ * (per-CPU note buffers are padded with them) are passed over: a note without a name is none, as in update_note_header_size of fs/proc/vmcore.c.
  * @param fileOffset where `bytes` lie in the file, for the issue
  */
 export function decodeNotes(bytes: Uint8Array, littleEndian: boolean, issues: Issues, fileOffset = 0): Note[] {
@@ -28,7 +28,7 @@ export function decodeNotes(bytes: Uint8Array, littleEndian: boolean, issues: Is
     const nameSize = view.getUint32(at, littleEndian);
     const descriptorSize = view.getUint32(at + 4, littleEndian);
     const type = view.getUint32(at + 8, littleEndian);
-    if (nameSize === 0 && descriptorSize === 0 && type === 0) {
+    if (nameSize === 0) {
       at += 4;
       continue;
     }
