@@ -19,6 +19,8 @@ export interface AddressRange {
   readonly target: number;
   /** What confirmed it, for instance `init_uts_ns`; '' for a segment, whose claim is taken as it is. */
   readonly confirmedBy: string;
+  /** The map may go on behind `last`: no more of it is proven. */
+  readonly partial: boolean;
 }
 
 /** Translation by page tables, for addresses that no range holds. */

@@ -45,7 +45,7 @@ export function buildAddressMap(parts: AddressMapParts): AddressMap {
       arch.linearRanges(vmcoreinfo, probeOf(parts, vmcoreinfo, map)),
       image?.range ?? null,
     );
-    if (linear !== null) ranges.push(...toRange(linear));
+    if (linear !== null) ranges.push(...toRange({ ...linear, range: limited(linear.range, prover, vmcoreinfo) }));
   }
   if (claimed.length > 0) parts.attributes.set('map.segments', claimed.length, 'program headers');
   return new AddressMap(parts.physical, ranges, parts.file ?? null, parts.missing);
@@ -107,16 +107,23 @@ function probeOf(parts: AddressMapParts, vmcoreinfo: Vmcoreinfo, map: AddressMap
   };
 }
 
+/** The range up to where the kernel's variable says that it ends, if it can be read. */
+function limited(range: LinearRange, prover: MapProver, vmcoreinfo: Vmcoreinfo): LinearRange {
+  const symbol = range.endVariable === undefined ? undefined : vmcoreinfo.symbol(range.endVariable);
+  const end = symbol === undefined ? null : prover.word(range, symbol);
+  return end !== null && end > range.first && end <= range.last ? { ...range, last: end - 1n } : range;
+}
+
 /** Without addresses whose physical address would be negative or pass 2^53; none is left only of what the user said. */
 function toRange({ range, by }: Chosen): AddressRange[] {
-  const { name } = range;
+  const { name, partial = false } = range;
   let { first, last } = range;
   // A biased offset can lie above the range's start: the physical addresses then begin at 0 further up.
   if (linearTarget(range, first) < 0 && range.offset > first && range.offset <= last) first = range.offset;
   const target = linearTarget(range, first);
   const end = first + BigInt(MOST_LENGTH);
   if (last >= end) last = end - 1n;
-  return target < 0 ? [] : [{ name, method: 'linear', first, last, target, confirmedBy: by }];
+  return target < 0 ? [] : [{ name, method: 'linear', first, last, target, confirmedBy: by, partial }];
 }
 
 /** What is in the file first, then what p_memsz claims beyond it, so that a claim never hides bytes. */
@@ -133,6 +140,7 @@ function segmentRanges(segments: readonly ProgramHeader[], byFile: boolean): Add
       last: end > SPACE ? U64_MAX : end - 1n,
       target: file ? segment.offset : segment.paddr,
       confirmedBy: '',
+      partial: false,
     };
   };
   const present = claims.map(segment => range(segment, segment.filesz));

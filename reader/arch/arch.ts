@@ -31,6 +31,10 @@ export interface LinearRange {
   readonly first: bigint;
   readonly last: bigint;
   readonly offset: bigint;
+  /** The map may go on behind `last`: VMCOREINFO proves no more. */
+  readonly partial?: boolean;
+  /** A pointer variable that VMCOREINFO may name and that holds the first address behind the map. */
+  readonly endVariable?: string;
 }
 
 /** What an architecture may ask beside VMCOREINFO. */

@@ -18,7 +18,7 @@ function imageRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
   const page = vmcoreinfo.pageSize;
   if (offset === undefined || stext === undefined || page === undefined || page === 0) return [];
   const last = highestImageSymbol(vmcoreinfo, stext, MOST_IMAGE) | BigInt(page - 1);
-  return [{ name: 'image', first: stext - (stext % SEGMENT), last, offset }];
+  return [{ name: 'image', first: stext - (stext % SEGMENT), last, offset, partial: true }];
 }
 
 function linearRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {

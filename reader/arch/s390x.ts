@@ -24,7 +24,7 @@ function imageRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
 /** Identity up to 6.9, then from IDENTITYBASE. */
 function linearRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
   const base = line(vmcoreinfo, 'IDENTITYBASE') ?? 0n;
-  return [{ name: 'linear', first: base, last: base + MOST_MEMORY - 1n, offset: base }];
+  return [{ name: 'linear', first: base, last: base + MOST_MEMORY - 1n, offset: base, endVariable: 'high_memory' }];
 }
 
 const words = (names: readonly string[], offset: number, size: 4 | 8): RegisterPlace[] =>

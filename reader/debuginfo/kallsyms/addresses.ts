@@ -44,6 +44,12 @@ export class KallsymsAddresses {
     }
   }
 
+  /** True if entry `index` of the encoding `absolute-percpu` is an address as it stands. */
+  absolute(index: number): boolean {
+    const at = this.#memory.locate(this.#tables.offsets + BigInt(4 * index), 4);
+    return at >= 0 && this.#memory.view.getInt32(at, this.#memory.littleEndian) >= 0;
+  }
+
   #wrap(address: bigint): bigint {
     return this.#memory.pointerSize === 8 ? BigInt.asUintN(64, address) : BigInt.asUintN(32, address);
   }

@@ -11,6 +11,9 @@ import { type WantedNames, wantedNames } from './wanted.js';
 
 /** Of symbols at one address no more than these are looked at. */
 const MOST_ALIASES = 64;
+/** How many addresses are looked at to tell an encoding, and how far an image reaches. */
+const SAMPLES = 129;
+const REACH = 1n << 31n;
 /** What 256 names take at most, in one piece. */
 const BLOCK_BYTES = 16384;
 
@@ -68,14 +71,18 @@ export class Kallsyms implements Symbols {
     );
   }
 
-  /** Without a known address: the last symbol must be above the first, and both kernel addresses unless the first is per-CPU. */
+  /** Without a known address: addresses ascend, within 2 GiB of their base but for per-CPU variables. */
   #plausible(): boolean {
-    const first = this.addresses.address(0);
-    const middle = this.addresses.address(this.count >>> 1);
-    const last = this.addresses.address(this.count - 1);
-    if (first === null || middle === null || last === null || first > middle || middle > last) return false;
     const { relativeBase } = this.tables;
-    return relativeBase === null || (middle >= relativeBase && last - relativeBase < 1n << 31n);
+    // The last symbols are the image's own in every kernel.
+    if (this.addresses.encoding === 'absolute-percpu' && this.addresses.absolute(this.count - 1)) return false;
+    let previous = 0n;
+    for (let i = 0; i < SAMPLES; i++) {
+      const address = this.addresses.address(Math.floor((i * (this.count - 1)) / (SAMPLES - 1)));
+      if (address === null || address < previous) return false;
+      previous = address;
+    }
+    return previous > 0n && (relativeBase === null || (previous >= relativeBase && previous - relativeBase < REACH));
   }
 
   #hasAt(name: string, address: bigint): boolean {

@@ -1,0 +1,39 @@
+// Several sources of symbols as one: each answers what those before it could not.
+import type { KernelSymbol, Symbols } from './symbols.js';
+
+export class LayeredSymbols implements Symbols {
+  readonly layers: readonly Symbols[];
+
+  constructor(layers: readonly Symbols[]) {
+    this.layers = layers;
+  }
+
+  /** Of all layers, joined by a comma; '' if there is none. */
+  get source(): string {
+    return this.layers.map(layer => layer.source).join(',');
+  }
+
+  /** Of the largest layer. */
+  get count(): number {
+    return this.layers.reduce((most, layer) => Math.max(most, layer.count), 0);
+  }
+
+  resolve(names: Iterable<string>): Map<string, KernelSymbol> {
+    const found = new Map<string, KernelSymbol>();
+    let missing = [...new Set(names)];
+    for (const layer of this.layers) {
+      if (missing.length === 0) break;
+      for (const [name, symbol] of layer.resolve(missing)) found.set(name, symbol);
+      missing = missing.filter(name => !found.has(name));
+    }
+    return found;
+  }
+
+  at(address: bigint): KernelSymbol | null {
+    for (const layer of this.layers) {
+      const symbol = layer.at(address);
+      if (symbol !== null) return symbol;
+    }
+    return null;
+  }
+}
