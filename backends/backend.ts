@@ -12,8 +12,6 @@ export interface WrittenFile {
 
 export interface Backend {
   readonly name: string;
-  /** Whether the core image's header is of use to it: a back-end with a header of its own, or none, is not told of that region. */
-  readonly takesCoreImage: boolean;
   /** null: accepted. */
   register(region: Region): Refusal | null;
   unregister(region: Region): Refusal | null;

@@ -1,5 +1,5 @@
 // Memory into files: streaming, with runs of zeros left as holes of the file.
-import type { ByteSink, FaultRecord, PhysicalMemory } from 'kdumpling/reader';
+import type { ByteSink, PhysicalMemory } from 'kdumpling/reader';
 
 /** Zeros shorter than this are written as bytes. */
 const HOLE_SIZE = 4096;
@@ -42,18 +42,30 @@ export function writeSparse(sink: ByteSink, bytes: Uint8Array): void {
 
 /** Appends [paddr, paddr + length) up to the first byte that cannot be read; returns how many bytes those are. */
 export function copyUntilMissing(memory: PhysicalMemory, paddr: number, length: number, sink: ByteSink): number {
+  const end = paddr + length;
   let at = paddr;
-  memory.scan(paddr, paddr + length, (address, bytes) => {
-    if (address !== at) return false;
+  /** A scan passes over pages that are known to be zeros: false where the gap is anything else. */
+  const fill = (to: number): boolean => {
+    if (to <= at) return true;
+    for (const run of memory.runs(at, to)) {
+      if (run.state !== 'zero') return false;
+      sink.hole(run.end - at);
+      at = run.end;
+    }
+    return at === to;
+  };
+  memory.scan(paddr, end, (address, bytes) => {
+    if (!fill(address)) return false;
     writeSparse(sink, bytes);
     at += bytes.length;
     return true;
   });
+  fill(end);
   return at - paddr;
 }
 
-/** A stretch that could not be read. */
-export type OnMissing = (start: number, end: number, fault: FaultRecord | null) => void;
+/** A stretch that could not be read; `why` is '' where memory never had it. */
+export type OnMissing = (start: number, end: number, why: string) => void;
 
 /** Appends [paddr, paddr + length), with holes for what cannot be read; each is told in `onMissing`. */
 export function copyWithHoles(
@@ -65,12 +77,12 @@ export function copyWithHoles(
 ): void {
   const end = paddr + length;
   let at = paddr;
-  let fault: FaultRecord | null = null;
+  let why = '';
   const skip = (to: number) => {
     if (to <= at) return;
     sink.hole(to - at);
-    onMissing(at, to, fault);
-    fault = null;
+    for (const run of memory.runs(at, to)) if (run.state !== 'zero') onMissing(run.start, run.end, why);
+    why = '';
     at = to;
   };
   memory.scan(
@@ -82,8 +94,8 @@ export function copyWithHoles(
       at += bytes.length;
       return true;
     },
-    failed => {
-      fault = failed;
+    fault => {
+      why = fault.detail;
     },
   );
   skip(end);

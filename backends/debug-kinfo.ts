@@ -32,7 +32,6 @@ const BUILD_ID_SIZE = 20;
 
 class DebugKinfo implements Backend {
   readonly name = 'debug-kinfo';
-  readonly takesCoreImage = false;
   readonly #layout: KinfoLayout;
   readonly #regions = new Map<string, Region>();
 

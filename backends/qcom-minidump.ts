@@ -33,7 +33,6 @@ function recordOf(region: Region): RegionRecord {
 
 class QcomMinidump implements Backend {
   readonly name = 'qcom-minidump';
-  readonly takesCoreImage = true;
   readonly #options: QualcommOptions;
   readonly #records: RegionRecord[] = [];
 

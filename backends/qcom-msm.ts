@@ -17,6 +17,8 @@ import { type QualcommOptions, runFirmware } from './qcom-minidump.js';
 
 /** The longest name of a client's region. */
 export const MSM_NAME_LENGTH = 12;
+/** The core image's header: this driver has a header of its own, so it is accepted and kept out of the table. */
+const CORE_IMAGE = 'ELF';
 /** The longest banner that is read. */
 const MOST_BANNER = 512;
 
@@ -78,7 +80,6 @@ export class MsmDriver {
 /** A registered region becomes a client of the driver: its name cut to what the driver takes and made unique, its size rounded up. */
 class QcomMsm implements Backend {
   readonly name = 'qcom-msm';
-  readonly takesCoreImage = false;
   readonly #options: MsmOptions;
   readonly #driver: MsmDriver;
   /** By ID and address of the registration. */
@@ -94,6 +95,7 @@ class QcomMsm implements Backend {
       return { errno: 'ENAVAIL', message: 'the minidump table is not initialised by firmware' };
     }
     if (region.size <= 0) return { errno: 'EINVAL', message: `region ${region.name} has no size` };
+    if (region.name === CORE_IMAGE) return null;
     const key = keyOf(region);
     if (this.#names.has(key)) {
       return { errno: 'EEXIST', message: `region ${region.name} (ID ${region.id}) is already there` };
@@ -111,6 +113,7 @@ class QcomMsm implements Backend {
   }
 
   unregister(region: Region): Refusal | null {
+    if (region.name === CORE_IMAGE) return null;
     const name = this.#names.get(keyOf(region));
     if (name === undefined) {
       return { errno: 'ENOENT', message: `region ${region.name} (ID ${region.id}) is not there` };

@@ -30,7 +30,6 @@ const MAP_NAME = 'map.json';
 
 class RawBackend implements Backend {
   readonly name = 'raw';
-  readonly takesCoreImage = true;
   readonly #regions: Region[] = [];
 
   register(region: Region): Refusal | null {

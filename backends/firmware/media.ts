@@ -1,5 +1,5 @@
 // The media that firmware or a download tool leaves a minidump on: a folder of blobs, a rawdump partition, or nothing but memory with the tables in it.
-import type { ByteSink, FolderSink, Issues, MemoryRun, PhysicalMemory } from 'kdumpling/reader';
+import type { ByteSink, FolderSink, Issues, PhysicalMemory } from 'kdumpling/reader';
 import { formatDumpInfo } from 'kdumpling/reader/formats/dump-info';
 import {
   encodeRawdump,
@@ -157,7 +157,7 @@ export function writeRam(memory: PhysicalMemory, out: FolderSink, issues: Issues
   const sink = out.file(name);
   let missing = 0;
   copyWithHoles(memory, base, extents.end - base, sink, (start, end) => {
-    missing += unknownBytes(memory.runs(start, end));
+    missing += end - start;
   });
   if (missing > 0) {
     issues.add(
@@ -168,11 +168,4 @@ export function writeRam(memory: PhysicalMemory, out: FolderSink, issues: Issues
   }
   sink.finish();
   return [{ name, size: extents.end - base, paddr: base }];
-}
-
-/** Bytes that are neither there nor known to be zeros. */
-function unknownBytes(runs: Iterable<MemoryRun>): number {
-  let sum = 0;
-  for (const { start, end, state } of runs) if (state !== 'data' && state !== 'zero') sum += end - start;
-  return sum;
 }

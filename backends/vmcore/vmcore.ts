@@ -10,7 +10,6 @@ const NAME = 'vmcore';
 
 class VmcoreBackend implements Backend {
   readonly name = 'vmcore';
-  readonly takesCoreImage = false;
   readonly #bits: 32 | 64 | null;
 
   constructor(bits: 32 | 64 | null) {
@@ -58,14 +57,14 @@ export function writeVmcore(
 }
 
 function writeChunk(memory: PhysicalMemory, chunk: VmcoreChunk, sink: ByteSink, issues: Issues): void {
-  copyWithHoles(memory, chunk.start, chunk.end - chunk.start, sink, (start, end, fault) => {
+  copyWithHoles(memory, chunk.start, chunk.end - chunk.start, sink, (start, end, why) => {
     const from = Math.max(start, chunk.claimedStart);
     const to = Math.min(end, chunk.claimedEnd);
     if (from >= to) return;
     const paddr = chunk.paddr + (from - chunk.start);
     issues.add(
       'missing-memory',
-      `${to - from} bytes at physical address 0x${paddr.toString(16)} cannot be read${fault === null || fault.detail === '' ? '' : ` (${fault.detail})`}: the core reads as zeros there`,
+      `${to - from} bytes at physical address 0x${paddr.toString(16)} cannot be read${why === '' ? '' : ` (${why})`}: the core reads as zeros there`,
       paddr,
     );
   });
