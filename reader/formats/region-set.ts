@@ -1,6 +1,7 @@
 // Region sets as files: what a user wants registered, by symbol, by address range, by type of object. JSON:
 //   { "regionSet": 1, "regions": [ {"symbol": "page_offset_base"}, {"vaddr": "0xffff…", "length": 4096, "name": "mine"}, {"paddr": "0x1000", "length": 64, "id": 60}, {"type": "task_struct"} ] }
 import { InputError } from '../fault.js';
+import { jsonErrorOffset } from './json-place.js';
 
 interface Named {
   /** null: the symbol's or type's name, or none. */
@@ -39,10 +40,13 @@ export function decodeRegionSet(text: string, source: string): RegionSetFile {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new InputError({ source, record: 'region set' }, `it is not JSON: ${(error as Error).message}`);
+  } catch {
+    throw new InputError(
+      { source, record: 'region set', offset: jsonErrorOffset(text) },
+      'from here on it is not JSON',
+    );
   }
-  if (!isRecord(value)) throw new InputError({ source, record: 'region set' }, 'expected a JSON object');
+  if (!isRecord(value)) throw new InputError({ source, record: 'region set', offset: 0 }, 'expected a JSON object');
   if (value['regionSet'] !== REGION_SET_VERSION) {
     throw new InputError(
       { source, record: 'region set', field: 'regionSet', value: shown(value['regionSet']) },
@@ -71,10 +75,11 @@ interface Place {
 }
 
 function decodeRegion(value: unknown, place: Place): RegionRequest {
-  if (!isRecord(value)) throw new InputError(place, 'expected a JSON object');
+  if (!isRecord(value))
+    throw new InputError({ ...place, field: 'regions', value: shown(value) }, 'expected a JSON object');
   for (const key of Object.keys(value)) {
     if (!KEYS.has(key))
-      throw new InputError({ ...place, field: key }, `there is no such field; expected ${[...KEYS].join(', ')}`);
+      throw new InputError({ ...place, field: shown(key) }, `there is no such field; expected ${[...KEYS].join(', ')}`);
   }
   const named = { name: optional(value, 'name', place, text), id: optional(value, 'id', place, wholeNumber) };
   if (value['symbol'] !== undefined) {
@@ -96,7 +101,7 @@ function decodeRegion(value: unknown, place: Place): RegionRequest {
     return { kind: 'virtual', vaddr, paddr, length: length(value['length'], 'length', place), ...named };
   }
   if (paddr !== null) return { kind: 'physical', paddr, length: length(value['length'], 'length', place), ...named };
-  throw new InputError(place, 'expected one of symbol, vaddr, paddr, type');
+  throw new InputError({ ...place, field: 'symbol' }, 'there is none, and neither vaddr, paddr nor type');
 }
 
 type Decode<T> = (value: unknown, field: string, place: Place) => T;
@@ -147,7 +152,8 @@ function length(value: unknown, field: string, place: Place): number {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const shown = (value: unknown): string => String(JSON.stringify(value)).slice(0, 64);
+const shown = (value: unknown): string =>
+  value === undefined ? 'missing' : String(JSON.stringify(value)).slice(0, 64);
 
 function plain(region: RegionRequest): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
