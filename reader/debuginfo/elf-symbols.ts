@@ -58,7 +58,7 @@ export class ElfSymbols implements Symbols {
     const strtab = symtab === undefined ? undefined : file.sections[symtab.link];
     if (symtab === undefined || strtab === undefined) {
       throw new InputError(
-        { source: source.name, record: 'section table' },
+        { source: source.name, record: 'section table', offset: file.header.shoff },
         'the file has no symbol table (.symtab)',
         'it may be stripped: take the vmlinux of the debug package',
       );
