@@ -62,6 +62,8 @@ export interface Architecture {
   readonly prpsinfoSize: number;
   /** The values of utsname.machine that mean this architecture. */
   readonly machineNames: readonly string[];
+  /** Physical address of a 64-bit word, in the kernel's byte order, that holds the physical address of the VMCOREINFO note. */
+  readonly vmcoreinfoPointer?: number;
   /**
    * Candidates for the map of the kernel image, the likeliest first; [] if VMCOREINFO does not tell, or where the image lies in the linear map.
    * Nothing is read: a candidate is used only after known content was read through it.

@@ -46,6 +46,8 @@ export const s390x: Architecture = {
   prstatus: prstatusOf(64, REGISTERS, 216, 'pswa', 'r15'),
   prpsinfoSize: PRPSINFO_SIZE[64],
   machineNames: ['s390x'],
+  /** struct lowcore, vmcore_info (arch/s390/include/asm/lowcore.h). */
+  vmcoreinfoPointer: 0xe0c,
   imageRanges,
   linearRanges,
 };

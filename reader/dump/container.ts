@@ -5,7 +5,6 @@ import type { Utsname } from '../formats/diskdump.js';
 import type { ProgramHeader } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
 import type { Issues } from '../issue.js';
-import type { PhysicalMemory } from '../memory.js';
 import type { CachedMemory } from '../page-cache.js';
 import type { ByteSource } from '../source.js';
 import type { AttributeValue } from './attributes.js';
@@ -34,7 +33,7 @@ export interface OpenedContainer {
   readonly container: Container;
   readonly physical: CachedMemory;
   /** Memory by file offset, for cores in which a segment has no physical address. */
-  readonly file: PhysicalMemory | null;
+  readonly file: CachedMemory | null;
   /** What an address is that nothing maps: `unregistered` in a region core. */
   readonly missing: FaultReason;
   /** e_machine, null where the container has none. */

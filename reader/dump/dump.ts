@@ -7,6 +7,8 @@ import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Issues } from '../issue.js';
 import type { PhysicalMemory } from '../memory.js';
 import type { Attributes } from './attributes.js';
+import type { DumpCpu } from './cpus.js';
+import type { DeviceDump } from './device-dumps.js';
 
 export type DumpFormat = 'elf' | 'kdump' | 'raw' | 'minidump-folder' | 'rawdump';
 
@@ -40,6 +42,10 @@ export interface Dump {
   readonly vmcoreinfo: Vmcoreinfo | null;
   /** Erased ranges as makedumpfile recorded them, verbatim; null if nothing was erased. */
   readonly eraseinfo: Uint8Array | null;
+  /** In the order of their notes. */
+  readonly cpus: readonly DumpCpu[];
+  /** Dumps that drivers left (NT_VMCOREDD). */
+  readonly deviceDumps: readonly DeviceDump[];
   readonly attributes: Attributes;
   readonly issues: Issues;
   close(): void;

@@ -1,3 +1,4 @@
 export * from './file-sink.js';
 export * from './file-source.js';
+export * from './open-file.js';
 export * from './zlib.js';

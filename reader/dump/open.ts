@@ -1,0 +1,97 @@
+// Opens any dump: probes in order, each of which says why the input is not of its kind.
+import type { CodecEngines } from '../codecs/codec.js';
+import { InputError } from '../fault.js';
+import { isFlattened } from '../formats/flattened.js';
+import { Vmcoreinfo } from '../formats/vmcoreinfo.js';
+import { Issues } from '../issue.js';
+import type { ByteSource } from '../source.js';
+import type { DumpInput, DumpProbe } from './container.js';
+import { elfProbe } from './elf.js';
+import { FlattenedSource } from './flattened.js';
+import { kdumpProbe } from './kdump.js';
+import { OpenedDump } from './opened-dump.js';
+import { rawProbe } from './raw.js';
+import { refusedProbe } from './refused.js';
+
+export interface OpenOptions {
+  /** --set: attributes that the user says, by name; they win over what the dump says. */
+  readonly set?: ReadonlyMap<string, string>;
+  /** VMCOREINFO, as text or parsed, in place of the dump's. */
+  readonly vmcoreinfo?: Vmcoreinfo | string;
+  /** The sources are raw images: the physical address of each one's first byte. */
+  readonly raw?: readonly number[];
+  /** The sources are the files of the folder of this name. */
+  readonly folder?: string;
+  /** How much decoded or read memory is kept (default 16 MiB). */
+  readonly cacheBytes?: number;
+  /** The host's own codecs. */
+  readonly engines?: CodecEngines;
+  /** Where findings go (default: a list of the dump's own). */
+  readonly issues?: Issues;
+}
+
+const DEFAULT_CACHE = 1 << 24;
+const HEAD = 4096;
+
+/** In order; the first that does not refuse opens. */
+const PROBES: DumpProbe[] = [rawProbe, kdumpProbe, elfProbe, refusedProbe];
+
+/**
+ * Opens a dump: one file, all parts of a split set, raw images (`raw`), or the files of a folder (`folder`). The dump closes the sources.
+ * @throws InputError with a sentence for what cannot be opened; RangeError for a `set` whose value is none
+ */
+export async function openDump(sources: readonly ByteSource[], options: OpenOptions = {}): Promise<OpenedDump> {
+  const issues = options.issues ?? new Issues();
+  const input = prepare(sources, options, issues);
+  const refusals: string[] = [];
+  for (const kind of PROBES) {
+    const answer = kind.probe(input);
+    if (typeof answer === 'string') {
+      refusals.push(`${kind.name}: ${answer}`);
+      continue;
+    }
+    const opened = await answer();
+    const { vmcoreinfo } = options;
+    return new OpenedDump({
+      name: input.name,
+      opened,
+      sources,
+      set: options.set ?? new Map(),
+      vmcoreinfo: typeof vmcoreinfo === 'string' ? new Vmcoreinfo(vmcoreinfo) : (vmcoreinfo ?? null),
+      issues,
+    });
+  }
+  throw new InputError(
+    { source: input.name, offset: 0 },
+    `it is no dump that is known here (${refusals.join('; ')})`,
+    'raw memory is given as FILE@PADDR',
+  );
+}
+
+function prepare(sources: readonly ByteSource[], options: OpenOptions, issues: Issues): DumpInput {
+  const { raw = null, folder } = options;
+  if (raw !== null && raw.length !== sources.length) throw new RangeError('one physical address a raw image');
+  if (sources.length === 0 && folder === undefined) throw new RangeError('there is nothing to open');
+  const plain = folder === undefined && raw === null;
+  const heads = plain ? sources.map(firstBytes) : sources.slice(0, 1).map(firstBytes);
+  const unflattened = sources.map((source, i) =>
+    plain && isFlattened(heads[i]) ? new FlattenedSource(source, issues) : source,
+  );
+  const flattened = unflattened.some((source, i) => source !== sources[i]);
+  return {
+    name: folder ?? sources[0].name,
+    sources: unflattened,
+    isFolder: folder !== undefined,
+    raw,
+    head: flattened ? firstBytes(unflattened[0]) : (heads[0] ?? new Uint8Array(0)),
+    flattened,
+    cacheBytes: options.cacheBytes ?? DEFAULT_CACHE,
+    engines: options.engines ?? {},
+    issues,
+  };
+}
+
+function firstBytes(source: ByteSource): Uint8Array {
+  const bytes = new Uint8Array(Math.min(HEAD, source.size));
+  return bytes.subarray(0, source.read(0, bytes));
+}

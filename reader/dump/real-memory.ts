@@ -1,0 +1,162 @@
+// Memory of a core whose small regions were written as whole pages: what a note calls filling is not there. Everything else is the other memory's, arena and
+// cache included. Source of the note: reader/formats/real-bytes.ts.
+import { Extents } from '../extents.js';
+import type { FaultRecord } from '../fault.js';
+import type { ByteRange } from '../formats/real-bytes.js';
+import { type MemoryRun, PhysicalMemory } from '../memory.js';
+import { alignDown, alignUp } from '../u64.js';
+
+const DETAIL = 'the page was filled up with zeros around the registered bytes';
+
+export class RealMemory extends PhysicalMemory {
+  readonly #base: PhysicalMemory;
+  /** What is filling. */
+  readonly #filling: Extents;
+  #extents: Extents | null = null;
+
+  /** @param real ascending and disjoint: all real bytes of every page that is real only in part */
+  constructor(base: PhysicalMemory, real: readonly ByteRange[], pageSize: number) {
+    super();
+    this.#base = base;
+    this.#filling = fillingOf(real, pageSize);
+  }
+
+  get littleEndian(): boolean {
+    return this.#base.littleEndian;
+  }
+
+  get pointerSize(): 4 | 8 {
+    return this.#base.pointerSize;
+  }
+
+  get stable(): boolean {
+    return this.#base.stable;
+  }
+
+  get arena(): Uint8Array {
+    return this.#base.arena;
+  }
+
+  get view(): DataView {
+    return this.#base.view;
+  }
+
+  get scratch(): number {
+    return this.#base.scratch;
+  }
+
+  get extents(): Extents {
+    if (this.#extents === null) {
+      const pieces: { start: number; end: number; value: number }[] = [];
+      const { starts, ends, values, length } = this.#base.extents;
+      for (let i = 0; i < length; i++) {
+        for (const { start, end } of this.#realIn(starts[i], ends[i])) {
+          pieces.push({ start, end, value: values[i] + (start - starts[i]) });
+        }
+      }
+      this.#extents = Extents.from(pieces);
+    }
+    return this.#extents;
+  }
+
+  /** The pieces of [from, to) that are not filling. */
+  *#realIn(from: number, to: number): Iterable<ByteRange> {
+    const { starts, ends, length } = this.#filling;
+    let at = from;
+    for (let i = Math.max(0, this.#filling.after(from) - 1); i < length && starts[i] < to; i++) {
+      if (ends[i] <= at) continue;
+      if (starts[i] > at) yield { start: at, end: starts[i] };
+      at = ends[i];
+    }
+    if (at < to) yield { start: at, end: to };
+  }
+
+  /** Where filling begins in [paddr, paddr + length), or -1. */
+  #fillingIn(paddr: number, length: number): number {
+    const { starts, ends } = this.#filling;
+    const next = this.#filling.after(paddr);
+    if (next > 0 && ends[next - 1] > paddr) return paddr;
+    return next < starts.length && starts[next] < paddr + length ? starts[next] : -1;
+  }
+
+  locate(paddr: number, length: number): number {
+    const filling = this.#fillingIn(paddr, length);
+    const reach = filling < 0 ? length : filling - paddr;
+    const at = reach === 0 ? -1 : this.#base.locate(paddr, reach);
+    if (reach > 0 && at < 0) return this.fault.copy(this.#base.fault);
+    if (filling < 0) return at;
+    return this.fault.set('physical', filling, paddr + length - filling, 'unregistered', DETAIL);
+  }
+
+  read(paddr: number, into: Uint8Array): void {
+    const filling = this.#fillingIn(paddr, into.length);
+    if (filling !== paddr) this.#base.read(paddr, filling < 0 ? into : into.subarray(0, filling - paddr));
+    if (filling < 0) return;
+    this.fault.set('physical', filling, paddr + into.length - filling, 'unregistered', DETAIL);
+    throw this.fault.toError();
+  }
+
+  *runs(from: number, to: number): Iterable<MemoryRun> {
+    let last: { start: number; end: number; state: MemoryRun['state'] } | null = null;
+    for (const { start, end, state } of this.#pieces(from, to)) {
+      if (last !== null && last.state === state) {
+        last.end = end;
+        continue;
+      }
+      if (last !== null) yield last;
+      last = { start, end, state };
+    }
+    if (last !== null) yield last;
+  }
+
+  *#pieces(from: number, to: number): Iterable<MemoryRun> {
+    for (const run of this.#base.runs(from, to)) {
+      if (run.state !== 'data' && run.state !== 'zero') {
+        yield run;
+        continue;
+      }
+      let at = run.start;
+      for (const { start, end } of this.#realIn(run.start, run.end)) {
+        if (start > at) yield { start: at, end: start, state: 'unregistered' };
+        yield { start, end, state: run.state };
+        at = end;
+      }
+      if (at < run.end) yield { start: at, end: run.end, state: 'unregistered' };
+    }
+  }
+
+  scan(
+    from: number,
+    to: number,
+    visit: (paddr: number, bytes: Uint8Array) => boolean | undefined,
+    onFault?: (fault: FaultRecord) => void,
+  ): void {
+    const realOnly = (paddr: number, bytes: Uint8Array): boolean => {
+      for (const { start, end } of this.#realIn(paddr, paddr + bytes.length)) {
+        if (visit(start, bytes.subarray(start - paddr, end - paddr)) === false) return false;
+      }
+      return true;
+    };
+    this.#base.scan(from, to, realOnly, onFault);
+  }
+}
+
+/** The pages that real ranges touch, without those ranges. */
+function fillingOf(real: readonly ByteRange[], pageSize: number): Extents {
+  const filling: { start: number; end: number; value: number }[] = [];
+  const add = (start: number, end: number) => {
+    if (end > start) filling.push({ start, end, value: 0 });
+  };
+  let at = -1;
+  for (const { start, end } of real) {
+    const page = alignDown(start, pageSize);
+    if (at >= 0 && page >= alignUp(at, pageSize)) {
+      add(at, alignUp(at, pageSize));
+      at = -1;
+    }
+    add(at < 0 ? page : at, start);
+    at = end;
+  }
+  if (at >= 0) add(at, alignUp(at, pageSize));
+  return Extents.from(filling);
+}
