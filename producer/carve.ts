@@ -7,6 +7,7 @@ import type { Refusal } from './errno.js';
 import type { TargetKernel } from './kernel.js';
 import { KernelWords } from './kernel-words.js';
 import type { OverlayMemory } from './overlay-memory.js';
+import type { LeftOut, Resolution, SizeFrom } from './placer.js';
 import type { Region } from './region.js';
 import { REGION_SETS, type RegionSet } from './region-sets/index.js';
 import {
@@ -18,7 +19,7 @@ import {
   SERIES,
   type SeriesName,
 } from './registry/index.js';
-import { type LeftOut, type Resolution, Resolver, type SizeFrom } from './resolve.js';
+import { Resolver } from './resolve.js';
 
 export interface CarveRequest {
   /** Its memory must be `memory`. */

@@ -1,49 +1,10 @@
 // Region sets against a kernel: which registrations their entries become, and what cannot be found and why. Nothing here is fatal.
-import { hex, type Issues } from 'kdumpling/reader';
+import { hex } from 'kdumpling/reader';
 import type { RegionRequest } from 'kdumpling/reader/formats/region-set';
-import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
-import type { TargetKernel, TargetSymbol } from './kernel.js';
-import { KernelWords } from './kernel-words.js';
+import type { TargetSymbol } from './kernel.js';
+import { Placer, type Resolution, type Sized } from './placer.js';
 import type { Entry, EntrySize } from './region-sets/index.js';
 
-/** Where a size comes from; `next-symbol` is an upper bound. */
-export type SizeFrom =
-  | 'symbol-table'
-  | 'next-symbol'
-  | 'vmcoreinfo'
-  | 'series'
-  | 'memory'
-  | 'region-set'
-  | 'core-image';
-
-export interface Resolution {
-  /** The thing's name, '' for a range without one. */
-  readonly name: string;
-  /** An ID of the series by name, by number, or null for a dynamic one. */
-  readonly id: string | number | null;
-  readonly vaddr: bigint;
-  readonly paddr: number;
-  readonly size: number;
-  readonly sizeFrom: SizeFrom;
-  /** Whatever has the ID goes first. */
-  readonly replaces: boolean;
-}
-
-export interface LeftOut {
-  readonly name: string;
-  /** `missing-symbol`, `unknown-size`, `unknown-member`, `untranslatable`, `memory-absent`, `unresolved`, or what the registry said. */
-  readonly code: string;
-  /** A sentence. */
-  readonly why: string;
-}
-
-interface Sized {
-  readonly size: number;
-  readonly from: SizeFrom;
-}
-
-/** The next symbol may be in another section: a distance of more than this is no size. */
-const MOST_BOUND = 16 << 20;
 /** MAX_NUMNODES and NR_SECTION_ROOTS of any kernel are below. */
 const MOST_NODES = 4096;
 const MOST_ROOTS = 1 << 20;
@@ -52,20 +13,33 @@ const CONFIG_MARKER = 8;
 /** Objects of one type that a set may ask for. */
 const MOST_OBJECTS = 65536;
 
-export class Resolver {
-  readonly #kernel: TargetKernel;
-  readonly #words: KernelWords;
-  readonly #issues: Issues;
-  readonly #vmcoreinfo: Vmcoreinfo | null;
-  readonly leftOut: LeftOut[] = [];
-
-  constructor(kernel: TargetKernel, issues: Issues) {
-    this.#kernel = kernel;
-    this.#words = new KernelWords(kernel);
-    this.#issues = issues;
-    this.#vmcoreinfo = kernel.vmcoreinfo === null ? null : new Vmcoreinfo(kernel.vmcoreinfo.text);
+/** Every symbol that resolving these needs, so that they can be asked for in one pass. */
+export function symbolNames(entries: Iterable<Entry>, requests: Iterable<RegionRequest>): string[] {
+  const names = new Set(FIXED_NAMES);
+  for (const entry of entries) {
+    if (entry.what === 'symbol') for (const name of entry.symbols) names.add(name);
+    else if ('symbol' in entry) names.add(entry.symbol);
   }
+  for (const request of requests) if (request.kind === 'symbol') names.add(request.symbol);
+  return [...names];
+}
 
+/** What entries of other kinds look at, and what the core image's note does. */
+const FIXED_NAMES = [
+  'prb',
+  'printk_rb_static',
+  'printk_rb_dynamic',
+  'mem_section',
+  'node_data',
+  'kernel_config_data',
+  'kernel_config_data_end',
+  '__cpu_possible_mask',
+  '__per_cpu_offset',
+  'nr_cpu_ids',
+  'saved_command_line',
+];
+
+export class Resolver extends Placer {
   /** The registrations of a series' entries, in their order. */
   *entries(entries: readonly Entry[]): Iterable<Resolution> {
     for (const entry of entries) yield* this.#entry(entry);
@@ -74,13 +48,6 @@ export class Resolver {
   /** The registrations of a user's file, in its order. */
   *requests(requests: readonly RegionRequest[]): Iterable<Resolution> {
     for (const request of requests) yield* this.#request(request);
-  }
-
-  /** Records that something is not registered. */
-  leave(name: string, code: string, why: string, address: bigint | number | null = null): undefined {
-    this.leftOut.push({ name, code, why });
-    this.#issues.add(code, `${name} is not registered: ${why}`, address);
-    return undefined;
   }
 
   *#entry(entry: Entry): Iterable<Resolution> {
@@ -132,13 +99,13 @@ export class Resolver {
     const id = request.id;
     if (request.kind === 'symbol') {
       const name = request.name ?? request.symbol;
-      const symbol = this.#symbol(name, [request.symbol]);
+      const symbol = this.symbol(name, [request.symbol]);
       if (symbol === undefined) return;
       const sized: Sized | undefined =
         request.length === null
-          ? this.#size(name, symbol, { of: 'symbol' })
+          ? this.size(name, symbol, { of: 'symbol' })
           : { size: request.length, from: 'region-set' };
-      if (sized !== undefined) yield* this.#place(name, id, symbol.address, sized);
+      if (sized !== undefined) yield* this.place(name, id, symbol.address, sized);
     } else if (request.kind === 'type') {
       yield* this.#objects(request.type, request.name ?? request.type);
     } else {
@@ -148,147 +115,139 @@ export class Resolver {
 
   *#range(request: RegionRequest & { readonly kind: 'virtual' | 'physical' }): Iterable<Resolution> {
     const { length } = request;
-    const vaddr = request.kind === 'virtual' ? request.vaddr : this.#kernel.linearAddress(request.paddr);
+    const vaddr = request.kind === 'virtual' ? request.vaddr : this.kernel.linearAddress(request.paddr);
     const name = request.name ?? '';
     const told = name || hex(vaddr ?? request.paddr ?? 0);
-    const paddr = request.paddr ?? (vaddr === null ? null : this.#kernel.translate(vaddr));
+    const paddr = request.paddr ?? (vaddr === null ? null : this.kernel.translate(vaddr));
     if (paddr === null) {
       this.leave(told, 'untranslatable', 'it has no physical address in the linear and image maps', vaddr);
       return;
     }
-    if (!this.#present(told, paddr, length)) return;
+    if (!this.present(told, paddr, length)) return;
     const where = { vaddr: vaddr ?? 0n, paddr, size: length };
     yield { name, id: request.id, ...where, sizeFrom: 'region-set', replaces: false };
   }
 
   *#objects(type: string, name: string): Iterable<Resolution> {
-    const objects = this.#kernel.objectsOf(type);
-    const size = this.#kernel.sizeOf(type);
+    const objects = this.kernel.objectsOf(type);
+    const size = this.kernel.sizeOf(type);
     if (objects === null || size === null) {
       this.leave(name, 'unresolved', `this dump does not tell where objects of type ${type} are, or how large`);
       return;
     }
     for (const vaddr of objects.slice(0, MOST_OBJECTS))
-      yield* this.#place(name, null, vaddr, { size, from: 'vmcoreinfo' });
+      yield* this.place(name, null, vaddr, { size, from: 'vmcoreinfo' });
   }
 
   *#symbolEntry(id: string, names: readonly string[], size: EntrySize): Iterable<Resolution> {
-    const symbol = this.#symbol(id, names);
+    const symbol = this.symbol(id, names);
     if (symbol === undefined) return;
-    const sized = this.#size(id, symbol, size);
-    if (sized !== undefined) yield* this.#place(id, id, symbol.address, sized);
+    const sized = this.size(id, symbol, size);
+    if (sized !== undefined) yield* this.place(id, id, symbol.address, sized);
   }
 
   *#vmcoreinfoEntry(id: string): Iterable<Resolution> {
-    const { vmcoreinfo } = this.#kernel;
+    const { vmcoreinfo } = this.kernel;
     if (vmcoreinfo === null || vmcoreinfo.paddr === null) {
       this.leave(id, 'unresolved', 'VMCOREINFO is not known, or not where it lies in memory');
       return;
     }
     const { paddr } = vmcoreinfo;
     const size = new TextEncoder().encode(vmcoreinfo.text).length;
-    const vaddr = vmcoreinfo.vaddr ?? this.#kernel.linearAddress(paddr) ?? 0n;
-    if (!this.#present(id, paddr, size)) return;
+    const vaddr = vmcoreinfo.vaddr ?? this.kernel.linearAddress(paddr) ?? 0n;
+    if (!this.present(id, paddr, size)) return;
     yield { name: id, id, vaddr, paddr, size, sizeFrom: 'memory', replaces: false };
   }
 
   *#config(id: string, bytes: number | undefined): Iterable<Resolution> {
-    const data = this.#symbol(id, ['kernel_config_data']);
+    const data = this.symbol(id, ['kernel_config_data']);
     if (data === undefined) return;
-    const start = this.#words.add(data.address, -CONFIG_MARKER);
+    const start = this.words.add(data.address, -CONFIG_MARKER);
     if (bytes !== undefined) {
-      yield* this.#place(id, id, start, { size: bytes, from: 'series' });
+      yield* this.place(id, id, start, { size: bytes, from: 'series' });
       return;
     }
-    const end = this.#symbol(id, ['kernel_config_data_end']);
+    const end = this.symbol(id, ['kernel_config_data_end']);
     if (end === undefined) return;
     const size = Number(end.address - data.address) + 2 * CONFIG_MARKER;
-    yield* this.#place(id, id, start, { size, from: 'symbol-table' });
+    yield* this.place(id, id, start, { size, from: 'symbol-table' });
   }
 
   *#member(entry: Extract<Entry, { what: 'member' }>): Iterable<Resolution> {
-    const symbol = this.#symbol(entry.id, [entry.symbol]);
+    const symbol = this.symbol(entry.id, [entry.symbol]);
     if (symbol === undefined) return;
-    const offset = this.#kernel.offsetOf(entry.type, entry.member);
+    const offset = this.kernel.offsetOf(entry.type, entry.member);
     if (offset === null) {
       const member = `${entry.type}.${entry.member}`;
       this.leave(entry.id, 'unknown-member', `nothing tells the offset of ${member}`, symbol.address);
       return;
     }
-    const sized = this.#size(entry.id, symbol, entry.size);
-    if (sized !== undefined) yield* this.#place(entry.id, entry.id, this.#words.add(symbol.address, offset), sized);
+    const sized = this.size(entry.id, symbol, entry.size);
+    if (sized !== undefined) yield* this.place(entry.id, entry.id, this.words.add(symbol.address, offset), sized);
   }
 
   /** The value of mem_section where it is a pointer: SPARSEMEM_EXTREME. */
   #rootArray(): { readonly vaddr: bigint; readonly length: number } | null {
-    const symbol = this.#kernel.symbol('mem_section');
-    const length = this.#kernel.lengthOf('mem_section');
-    if (symbol === null || length === null || length > MOST_ROOTS || !this.#isPointer(symbol)) return null;
-    const vaddr = this.#words.pointer(symbol.address);
+    const symbol = this.kernel.symbol('mem_section');
+    const length = this.kernel.lengthOf('mem_section');
+    if (symbol === null || length === null || length > MOST_ROOTS || !this.isPointer(symbol)) return null;
+    const vaddr = this.words.pointer(symbol.address);
     return vaddr === null || vaddr === 0n ? null : { vaddr, length };
-  }
-
-  /** VMCOREINFO's SYMBOL(mem_section) is the value of the expression: the content of a pointer, the address of an array. */
-  #isPointer(symbol: TargetSymbol): boolean {
-    if (symbol.size !== null && !symbol.sizeIsBound) return symbol.size === this.#words.wordSize;
-    const value = this.#vmcoreinfo?.symbol('mem_section');
-    return value !== undefined && value !== symbol.address;
   }
 
   *#sectionRoots(id: string | null): Iterable<Resolution> {
     const roots = this.#rootArray();
     if (roots === null) return;
-    const sized: Sized = { size: roots.length * this.#words.wordSize, from: 'vmcoreinfo' };
-    yield* this.#place(id ?? 'mem_section[]', id, roots.vaddr, sized);
+    const sized: Sized = { size: roots.length * this.words.wordSize, from: 'vmcoreinfo' };
+    yield* this.place(id ?? 'mem_section[]', id, roots.vaddr, sized);
   }
 
   *#firstRoot(id: string): Iterable<Resolution> {
     const roots = this.#rootArray();
-    const size = this.#kernel.sizeOf('mem_section');
-    const first = roots === null ? null : this.#words.pointer(roots.vaddr);
+    const size = this.kernel.sizeOf('mem_section');
+    const first = roots === null ? null : this.words.pointer(roots.vaddr);
     if (roots === null || size === null || first === null || first === 0n) {
       this.leave(id, 'unresolved', 'there is no array of section roots, or it cannot be read');
       return;
     }
-    yield* this.#place(id, id, first, { size: roots.length * size, from: 'vmcoreinfo' });
+    yield* this.place(id, id, first, { size: roots.length * size, from: 'vmcoreinfo' });
   }
 
   *#eachRoot(): Iterable<Resolution> {
     const roots = this.#rootArray();
-    const size = this.#kernel.sizeOf('mem_section');
+    const size = this.kernel.sizeOf('mem_section');
     if (roots === null || size === null || size === 0) return;
-    const perRoot = Math.floor(this.#kernel.pageSize / size);
+    const perRoot = Math.floor(this.kernel.pageSize / size);
     for (let i = 0; i < roots.length; i++) {
-      const root = this.#words.pointer(this.#words.add(roots.vaddr, i * this.#words.wordSize));
+      const root = this.words.pointer(this.words.add(roots.vaddr, i * this.words.wordSize));
       if (root === null) break;
-      if (root !== 0n)
-        yield* this.#place(`mem_section[${i}]`, null, root, { size: perRoot * size, from: 'vmcoreinfo' });
+      if (root !== 0n) yield* this.place(`mem_section[${i}]`, null, root, { size: perRoot * size, from: 'vmcoreinfo' });
     }
   }
 
   #nodeCount(symbol: TargetSymbol): number {
-    const length = this.#kernel.lengthOf('node_data');
-    return Math.min(length ?? Math.floor((symbol.size ?? 0) / this.#words.wordSize), MOST_NODES);
+    const length = this.kernel.lengthOf('node_data');
+    return Math.min(length ?? Math.floor((symbol.size ?? 0) / this.words.wordSize), MOST_NODES);
   }
 
   *#nodeData(id: string): Iterable<Resolution> {
-    const symbol = this.#symbol(id, ['node_data']);
+    const symbol = this.symbol(id, ['node_data']);
     if (symbol === undefined) return;
-    const size = this.#kernel.sizeOf('pglist_data');
+    const size = this.kernel.sizeOf('pglist_data');
     if (size === null) {
       this.leave(id, 'unknown-size', 'nothing tells the size of a pglist_data', symbol.address);
       return;
     }
-    yield* this.#place(id, id, symbol.address, { size: this.#nodeCount(symbol) * size, from: 'vmcoreinfo' });
+    yield* this.place(id, id, symbol.address, { size: this.#nodeCount(symbol) * size, from: 'vmcoreinfo' });
   }
 
   /** One pglist_data for each node that has its own number in it; without CONFIG_NUMA there are none to allocate. */
   *#nodes(): Iterable<Resolution> {
-    const symbol = this.#kernel.symbol('node_data');
-    const size = this.#kernel.sizeOf('pglist_data');
-    const idAt = this.#kernel.offsetOf('pglist_data', 'node_id');
+    const symbol = this.kernel.symbol('node_data');
+    const size = this.kernel.sizeOf('pglist_data');
+    const idAt = this.kernel.offsetOf('pglist_data', 'node_id');
     if (symbol === null) {
-      if (this.#vmcoreinfo?.symbol('contig_page_data') === undefined) {
+      if (this.vmcoreinfo?.symbol('contig_page_data') === undefined) {
         this.leave('pglist_data', 'missing-symbol', 'the kernel has no symbol node_data that this dump tells of');
       }
       return;
@@ -298,55 +257,55 @@ export class Resolver {
       return;
     }
     for (let node = 0; node < this.#nodeCount(symbol); node++) {
-      const vaddr = this.#words.pointer(this.#words.add(symbol.address, node * this.#words.wordSize));
+      const vaddr = this.words.pointer(this.words.add(symbol.address, node * this.words.wordSize));
       if (vaddr === null) break;
-      if (vaddr === 0n || this.#words.u32(this.#words.add(vaddr, idAt)) !== node) continue;
-      yield* this.#place(`node_data[${node}]`, null, vaddr, { size, from: 'vmcoreinfo' });
+      if (vaddr === 0n || this.words.u32(this.words.add(vaddr, idAt)) !== node) continue;
+      yield* this.place(`node_data[${node}]`, null, vaddr, { size, from: 'vmcoreinfo' });
     }
   }
 
   *#perCpu(name: string, type: string): Iterable<Resolution> {
-    const symbol = this.#symbol(name, [name]);
+    const symbol = this.symbol(name, [name]);
     if (symbol === undefined) return;
-    const sized = this.#size(name, symbol, { of: 'symbol', type });
+    const sized = this.size(name, symbol, { of: 'symbol', type });
     if (sized === undefined) return;
-    const cpus = this.#words.possibleCpus();
+    const cpus = this.words.possibleCpus();
     if (cpus === null) {
       this.leave(name, 'unresolved', '__cpu_possible_mask and __per_cpu_offset are not to be had', symbol.address);
       return;
     }
     for (const { cpu, offset } of cpus) {
-      yield* this.#place(`${name}[${cpu}]`, null, this.#words.add(symbol.address, offset), sized);
+      yield* this.place(`${name}[${cpu}]`, null, this.words.add(symbol.address, offset), sized);
     }
   }
 
   *#ringInUse(id: string, part: 'log-buffer' | 'ring'): Iterable<Resolution> {
-    const vaddr = this.#words.variable('prb');
+    const vaddr = this.words.variable('prb');
     if (vaddr === null) {
       this.leave(id, 'unresolved', 'prb cannot be read');
       return;
     }
     if (part === 'ring') {
-      const size = this.#kernel.sizeOf('printk_ringbuffer');
+      const size = this.kernel.sizeOf('printk_ringbuffer');
       if (size === null) this.leave(id, 'unknown-size', 'nothing tells the size of a printk_ringbuffer', vaddr);
-      else yield* this.#place(id, id, vaddr, { size, from: 'vmcoreinfo' });
+      else yield* this.place(id, id, vaddr, { size, from: 'vmcoreinfo' });
       return;
     }
-    const ring = this.#words.ring(vaddr);
+    const ring = this.words.ring(vaddr);
     if (ring === null) this.leave(id, 'unresolved', 'the ring that prb points to cannot be read', vaddr);
-    else yield* this.#place(id, id, ring.data, { size: ring.dataSize, from: 'memory' });
+    else yield* this.place(id, id, ring.data, { size: ring.dataSize, from: 'memory' });
   }
 
   *#dynamicRing(ids: readonly [string, string, string] | null): Iterable<Resolution> {
-    const prb = this.#words.variable('prb');
-    const dynamic = this.#kernel.symbol('printk_rb_dynamic');
-    const fixed = this.#kernel.symbol('printk_rb_static');
+    const prb = this.words.variable('prb');
+    const dynamic = this.kernel.symbol('printk_rb_dynamic');
+    const fixed = this.kernel.symbol('printk_rb_static');
     if (prb === null || (dynamic === null && fixed === null)) {
       this.leave('new_log_buf', 'unresolved', 'prb cannot be read, or the two rings have no symbols');
       return;
     }
     if (dynamic === null ? prb === fixed?.address : prb !== dynamic.address) return;
-    const ring = this.#words.ring(prb);
+    const ring = this.words.ring(prb);
     if (ring === null) {
       this.leave('new_log_buf', 'unresolved', 'the ring that prb points to cannot be read', prb);
       return;
@@ -358,90 +317,7 @@ export class Resolver {
     ] as const;
     for (let i = 0; i < parts.length; i++) {
       const [name, vaddr, size] = parts[i];
-      yield* this.#place(name, ids?.[i] ?? null, vaddr, { size, from: 'memory' }, ids !== null);
+      yield* this.place(name, ids?.[i] ?? null, vaddr, { size, from: 'memory' }, ids !== null);
     }
-  }
-
-  #symbol(what: string, names: readonly string[]): TargetSymbol | undefined {
-    for (const name of names) {
-      const symbol = this.#kernel.symbol(name);
-      if (symbol !== null) return symbol;
-    }
-    return this.leave(what, 'missing-symbol', `there is no symbol ${names.join(' or ')} that this dump tells of`);
-  }
-
-  #size(what: string, symbol: TargetSymbol, wanted: EntrySize): Sized | undefined {
-    switch (wanted.of) {
-      case 'bytes':
-        return { size: wanted.bytes, from: 'series' };
-      case 'word':
-        return { size: this.#words.wordSize, from: 'series' };
-      case 'string': {
-        const text = this.#words.text(symbol.address, 4096);
-        if (text === null) return this.#symbolSize(what, symbol);
-        return { size: new TextEncoder().encode(text).length + (wanted.nul ? 1 : 0), from: 'memory' };
-      }
-      case 'ring':
-        return this.#ringSize(wanted.part) ?? this.#symbolSize(what, symbol);
-      case 'mem_section':
-        return this.#isPointer(symbol)
-          ? { size: this.#words.wordSize, from: 'series' }
-          : this.#symbolSize(what, symbol);
-      case 'symbol':
-        return this.#symbolSize(what, symbol, wanted.type);
-    }
-  }
-
-  #ringSize(part: 'descs' | 'infos' | 'data'): Sized | undefined {
-    const symbol = this.#kernel.symbol('printk_rb_static');
-    const ring = symbol === null ? null : this.#words.ring(symbol.address);
-    if (ring === null) return undefined;
-    const size = { descs: ring.descsSize, infos: ring.infosSize, data: ring.dataSize }[part];
-    return { size, from: 'memory' };
-  }
-
-  #symbolSize(what: string, symbol: TargetSymbol, type?: string): Sized | undefined {
-    const { size, sizeIsBound } = symbol;
-    if (size !== null && size > 0 && !sizeIsBound) return { size, from: 'symbol-table' };
-    const known = type === undefined ? null : this.#kernel.sizeOf(type);
-    if (known !== null) return { size: known, from: 'vmcoreinfo' };
-    if (size !== null && size > 0 && size <= MOST_BOUND) return { size, from: 'next-symbol' };
-    return this.leave(what, 'unknown-size', 'nothing tells its size', symbol.address);
-  }
-
-  *#place(
-    name: string,
-    id: string | number | null,
-    vaddr: bigint,
-    sized: Sized,
-    replaces = false,
-  ): Iterable<Resolution> {
-    const paddr = this.#kernel.translate(vaddr);
-    if (paddr === null) {
-      this.leave(name, 'untranslatable', `${hex(vaddr)} has no physical address in the linear and image maps`, vaddr);
-      return;
-    }
-    if (!this.#present(name, paddr, sized.size)) return;
-    yield { name, id, vaddr, paddr, size: sized.size, sizeFrom: sized.from, replaces };
-  }
-
-  /** True where the dump has every byte. */
-  #present(name: string, paddr: number, size: number): boolean {
-    if (size > 0 && paddr + size <= Number.MAX_SAFE_INTEGER) {
-      let missing = -1;
-      let state = '';
-      for (const run of this.#kernel.memory.runs(paddr, paddr + size)) {
-        if (run.state === 'data' || run.state === 'zero') continue;
-        missing = run.start;
-        state = run.state;
-        break;
-      }
-      if (missing < 0) return true;
-      const why = `the dump lacks some of its ${size} bytes, from physical address ${hex(missing)} on (${state})`;
-      this.leave(name, 'memory-absent', why, paddr);
-      return false;
-    }
-    this.leave(name, 'unknown-size', `${size} bytes at physical address ${hex(paddr)} are no region`, paddr);
-    return false;
   }
 }
