@@ -49,7 +49,7 @@ function withVmcoreinfo(dump: Dump, issues: Issues): Note[] {
   const at = notes.findIndex(note => note.name === VMCOREINFO_NAME);
   const descriptor = new TextEncoder().encode(dump.vmcoreinfo.text);
   const note = { name: VMCOREINFO_NAME, type: 0, descriptor };
-  const from = dump.attributes.get('vmcoreinfo.from')?.value ?? 'memory';
+  const from = dump.attributes.get('linux.vmcoreinfo.from')?.value ?? 'memory';
   if (at < 0) {
     notes.push(note);
     issues.add('vmcoreinfo-added', `the output has a VMCOREINFO note; the input has none, its text came from ${from}`);

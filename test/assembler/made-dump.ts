@@ -129,6 +129,8 @@ export function madeDump(
     notes: [],
     vmcoreinfo: null,
     eraseinfo: null,
+    cpus: [],
+    deviceDumps: [],
     attributes: new Attributes(),
     issues: new Issues(),
     close() {},
