@@ -22,7 +22,7 @@ export function describeElf(dump: Dump, plan: DumpPlan, imageEnd: bigint | undef
     osabi: number(dump, 'elf.osabi', 0),
     flags: number(dump, 'elf.flags', 0),
     entry: whole(dump, 'elf.entry', 0n),
-    notes: elfNotes(dump, container.littleEndian, issues).bytes,
+    notes: elfNotes(dump, container.littleEndian, issues),
     segments: dump.segments,
     maps: dump.virtual.ranges.map(range => cutImage(range, dump, imageEnd)),
     virtual: dump.virtual,
@@ -55,7 +55,6 @@ export function describeKdump(
   issues: Issues,
 ): KdumpDescription {
   const { container, arch, vmcoreinfo } = dump;
-  const notes = kdumpNotes(dump, plan, container.littleEndian, issues);
   const cpus = dump.notes.filter(note => note.type === NT_PRSTATUS && note.name === 'CORE').length;
   return {
     bits: container.format === 'kdump' ? container.bits : (arch?.bits ?? container.bits),
@@ -68,8 +67,7 @@ export function describeKdump(
     dumpLevel: number(dump, 'kdump.dump_level', 0),
     currentCpu: number(dump, 'kdump.current_cpu', 0),
     cpus: number(dump, 'kdump.nr_cpus', cpus),
-    notes: notes.bytes,
-    vmcoreinfo: notes.vmcoreinfo,
+    notes: kdumpNotes(dump, plan, container.littleEndian, issues),
     eraseinfo: dump.eraseinfo,
     compressor,
     flag,

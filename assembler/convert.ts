@@ -137,7 +137,7 @@ function checkPageSize({ name, pageSize }: Dump): void {
   throw new InputError(
     { source: name, field: 'page size', value: pageSize },
     'a page size is a power of two from 4 KiB to 1 MiB',
-    'say it with --set page_size=…',
+    'say it with --set arch.page_size=…',
   );
 }
 

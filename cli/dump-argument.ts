@@ -1,5 +1,9 @@
 // DUMP on the command line, in one place for all commands: one file, the parts of a split set, raw images with their addresses, or a folder.
 import { existsSync, statSync } from 'node:fs';
+import { Argument, type Command } from 'commander';
+import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
+import { openSymbols, type Symbols } from 'kdumpling/reader/debuginfo';
+import { FileSource, openFile } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
 
 /** What DUMP names, before anything is opened. Paths as given. */
@@ -57,4 +61,101 @@ export function parseSize(text: string): number | null {
   const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[match[2].toLowerCase() as '' | 'k' | 'm' | 'g'];
   const value = Number(match[1]) * unit;
   return Number.isSafeInteger(value) ? value : null;
+}
+
+/** The argument itself; with `several`, more texts may follow: the parts of a split set as a shell's pattern gives them. */
+export function dumpArgument({ several = false } = {}): Argument {
+  return new Argument(several ? '<dump...>' : '<dump>', DUMP_HELP);
+}
+
+/** Options of every command that opens a dump. */
+export interface DumpOptions {
+  /** KEY=VALUE each. */
+  readonly set?: readonly string[];
+  /** A file with VMCOREINFO's text, for dumps that have none or a wrong one. */
+  readonly vmcoreinfo?: string;
+}
+
+export function addDumpOptions(command: Command): Command {
+  return command
+    .option(
+      '--set <key=value>',
+      'an attribute of the dump as you know it (repeatable; see info --attributes)',
+      collect,
+      [],
+    )
+    .option('--vmcoreinfo <file>', "VMCOREINFO's text, where the dump has none or a wrong one");
+}
+
+const collect = (text: string, before: string[]): string[] => [...before, text];
+
+/** Options of every command that takes symbols. */
+export interface SymbolOptions {
+  readonly vmlinux?: string;
+  readonly force?: boolean;
+}
+
+export function addSymbolOptions(command: Command): Command {
+  return command
+    .option('--vmlinux <file>', "the kernel's vmlinux with symbols, or its System.map")
+    .option('--force', 'take a vmlinux although it is of another kernel');
+}
+
+/** The files that DUMP names. */
+export function inputPaths(texts: readonly string[]): readonly string[] {
+  const argument = parseDumpArgument(texts);
+  if (argument.kind === 'files') return argument.paths;
+  return argument.kind === 'folder' ? [argument.path] : argument.images.map(image => image.path);
+}
+
+/** @throws UsageError, InputError */
+export async function openDumpArgument(texts: readonly string[], options: DumpOptions): Promise<Dump> {
+  const argument = parseDumpArgument(texts);
+  const set = parseOverrides(options.set);
+  const vmcoreinfo = options.vmcoreinfo === undefined ? {} : { vmcoreinfo: smallText(options.vmcoreinfo) };
+  try {
+    return await openFile(argument.kind === 'folder' ? argument.path : argument, { set, ...vmcoreinfo });
+  } catch (error) {
+    // The value of a --set.
+    if (error instanceof RangeError && set.size > 0) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** VMCOREINFO is a page at most. */
+const MOST_TEXT = 1 << 20;
+
+function smallText(path: string): string {
+  const source = new FileSource(path);
+  try {
+    const bytes = new Uint8Array(Math.min(source.size, MOST_TEXT));
+    return fixedText(bytes.subarray(0, source.read(0, bytes)));
+  } finally {
+    source.close();
+  }
+}
+
+/**
+ * The attributes that the user set.
+ * @throws UsageError for a text without `=`
+ */
+export function parseOverrides(texts: readonly string[] = []): Map<string, string> {
+  const overrides = new Map<string, string>();
+  for (const text of texts) {
+    const equals = text.indexOf('=');
+    if (equals <= 0) throw new UsageError(`--set takes KEY=VALUE, not ${JSON.stringify(text)}`);
+    overrides.set(text.slice(0, equals), text.slice(equals + 1));
+  }
+  return overrides;
+}
+
+/** All symbols that are to be had for a dump; what was odd about them goes to `issues`. */
+export function openDumpSymbols(dump: Dump, options: SymbolOptions, issues: Issues): Symbols {
+  const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
+  const opened = openSymbols(dump, {
+    ...(vmlinux === null ? {} : { vmlinux }),
+    force: options.force === true,
+  });
+  issues.addAll(opened.issues);
+  return opened.symbols;
 }

@@ -13,7 +13,10 @@ import {
 import { toJson } from './json.js';
 
 /** name -> one line of help, and where the command is. */
-const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {};
+const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {
+  convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
+  read: { about: 'read memory of a dump', load: () => import('./read.js') },
+};
 
 /** Progress that nobody watches. */
 const SILENT: Progress = { update() {}, stop() {} };

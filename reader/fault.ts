@@ -10,7 +10,8 @@ export type AddressSpace = 'physical' | 'virtual' | 'file';
  */
 export type FaultReason = 'hole' | 'excluded' | 'unregistered' | 'truncated' | 'not-present' | 'corrupt';
 
-const REASONS: Record<FaultReason, string> = {
+/** Why, following a subject and a colon. */
+export const FAULT_SENTENCES: Readonly<Record<FaultReason, string>> = {
   hole: 'the dump never held it',
   excluded: 'it was filtered out when the dump was made',
   unregistered: 'no registered region covers it',
@@ -79,7 +80,7 @@ export class MemoryFault extends Error {
   override get message(): string {
     const detail = this.detail === '' ? '' : ` (${this.detail})`;
     const length = this.length === 1 ? '1 byte' : `${this.length} bytes`;
-    return `${length} at ${this.space} address ${hex(this.address)} cannot be read: ${REASONS[this.reason]}${detail}`;
+    return `${length} at ${this.space} address ${hex(this.address)} cannot be read: ${FAULT_SENTENCES[this.reason]}${detail}`;
   }
 }
 

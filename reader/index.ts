@@ -10,6 +10,7 @@ export { ExtentMemory, type ExtentMemoryOptions, type Gap } from './dump/extent-
 export { JoinedSource } from './dump/joined-source.js';
 export { type OpenOptions, openDump } from './dump/open.js';
 export type { OpenedDump } from './dump/opened-dump.js';
+export { LongNote } from './dump/read-notes.js';
 export * from './extents.js';
 export * from './fault.js';
 export * from './issue.js';

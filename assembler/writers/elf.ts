@@ -4,6 +4,7 @@ import type { AddressRange, ByteSink, VirtualMemory } from 'kdumpling/reader';
 import { type ElfKind, NO_PADDR, type ProgramHeader, PT_LOAD } from 'kdumpling/reader/formats/elf';
 import { type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
+import type { OutputNotes } from '../output-notes.js';
 import type { DumpPlan } from '../plan.js';
 import { ZeroTest } from '../zero-pages.js';
 import { coreSegments } from './core-segments.js';
@@ -15,8 +16,7 @@ export interface ElfDescription extends ElfKind {
   readonly osabi: number;
   readonly flags: number;
   readonly entry: bigint;
-  /** Encoded notes. */
-  readonly notes: Uint8Array;
+  readonly notes: OutputNotes;
   /** The source's program headers; [] where it has none. */
   readonly segments: readonly ProgramHeader[];
   readonly maps: readonly AddressRange[];
@@ -46,13 +46,13 @@ export class ElfWriter implements DumpWriter {
       osabi: elf.osabi,
       flags: elf.flags,
       entry: elf.entry,
-      notesSize: elf.notes.length,
+      notesSize: elf.notes.size,
       segments: [...coreSegments(plan, elf.segments, elf.maps), ...this.#virtualOnly],
       payloadAlign: plan.pageSize,
     });
     sink.write(layout.header);
     pad(sink, layout.notesOffset);
-    sink.write(elf.notes);
+    elf.notes.write(sink);
     pad(sink, layout.payloadOffset);
     this.#output = new SparseOutput(sink, new ZeroTest());
   }

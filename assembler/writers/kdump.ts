@@ -16,6 +16,7 @@ import {
   PAGE_DESCRIPTOR_SIZE,
   type Utsname,
 } from 'kdumpling/reader/formats/diskdump';
+import type { OutputNotes } from '../output-notes.js';
 import type { DumpPlan, PageRanges } from '../plan.js';
 import { ZeroTest } from '../zero-pages.js';
 import { kdumpPages, writeBitmap } from './kdump-bitmap.js';
@@ -29,9 +30,7 @@ export interface KdumpDescription extends DiskdumpKind {
   readonly dumpLevel: number;
   readonly currentCpu: number;
   readonly cpus: number;
-  /** Encoded notes, and where in them the text of VMCOREINFO lies; null if they have none. */
-  readonly notes: Uint8Array;
-  readonly vmcoreinfo: { readonly offset: number; readonly size: number } | null;
+  readonly notes: OutputNotes;
   readonly eraseinfo: Uint8Array | null;
   /** Null for pages as they are. */
   readonly compressor: PageCompressor | null;
@@ -62,8 +61,8 @@ export class KdumpWriter implements DumpWriter {
   readonly #view = new DataView(this.#descriptors.buffer);
   #described = 0;
   #descriptorsAt: number;
-  /** Where the page of zeros is; -1 before there is one. */
-  #zeroAt = -1;
+  /** Where the page that all pages of zeros share is. */
+  readonly #zeroAt: number;
   #incomplete = false;
 
   constructor(plan: DumpPlan, kdump: KdumpDescription, sink: ByteSink) {
@@ -88,14 +87,18 @@ export class KdumpWriter implements DumpWriter {
     writeBitmap(sink, dumped, bitmapSize);
     this.#descriptorsAt = sink.position;
     sink.hole(dumped.pages * PAGE_DESCRIPTOR_SIZE);
+    // Where makedumpfile has it, and readers look for it.
+    this.#zeroAt = sink.position;
+    sink.write(new Uint8Array(plan.pageSize));
   }
 
   #writeHeaders(plan: DumpPlan, bitmapSize: number): DiskdumpHeader {
     const kdump = this.#kdump;
     const { pageSize } = plan;
+    const { vmcoreinfo } = kdump.notes;
     const subSize = diskdumpSubHeaderSize(kdump);
     const notesAt = pageSize + subSize;
-    const eraseinfoAt = notesAt + kdump.notes.length;
+    const eraseinfoAt = notesAt + kdump.notes.size;
     const end = eraseinfoAt + (kdump.eraseinfo?.length ?? 0);
     const blocks = Math.ceil((end - pageSize) / pageSize);
     const header: DiskdumpHeader = {
@@ -120,20 +123,22 @@ export class KdumpWriter implements DumpWriter {
       split: 0,
       startPfn: 0,
       endPfn: 0,
-      offsetVmcoreinfo: kdump.vmcoreinfo === null ? 0 : notesAt + kdump.vmcoreinfo.offset,
-      sizeVmcoreinfo: kdump.vmcoreinfo?.size ?? 0,
-      offsetNote: kdump.notes.length === 0 ? 0 : notesAt,
-      sizeNote: kdump.notes.length,
+      offsetVmcoreinfo: vmcoreinfo === null ? 0 : notesAt + vmcoreinfo.offset,
+      sizeVmcoreinfo: vmcoreinfo?.size ?? 0,
+      offsetNote: kdump.notes.size === 0 ? 0 : notesAt,
+      sizeNote: kdump.notes.size,
       offsetEraseinfo: kdump.eraseinfo === null ? 0 : eraseinfoAt,
       sizeEraseinfo: kdump.eraseinfo?.length ?? 0,
       maxMapnr: plan.endPfn,
     };
-    const bytes = new Uint8Array((1 + blocks) * pageSize);
-    bytes.set(encodeDiskdumpHeader(header, kdump));
-    bytes.set(encodeDiskdumpSubHeader(sub, NEWEST_HEADER_VERSION, kdump), pageSize);
-    bytes.set(kdump.notes, notesAt);
-    if (kdump.eraseinfo !== null) bytes.set(kdump.eraseinfo, eraseinfoAt);
-    this.#sink.write(bytes);
+    const sink = this.#sink;
+    const start = new Uint8Array(notesAt);
+    start.set(encodeDiskdumpHeader(header, kdump));
+    start.set(encodeDiskdumpSubHeader(sub, NEWEST_HEADER_VERSION, kdump), pageSize);
+    sink.write(start);
+    kdump.notes.write(sink);
+    if (kdump.eraseinfo !== null) sink.write(kdump.eraseinfo);
+    sink.write(new Uint8Array((1 + blocks) * pageSize - end));
     return header;
   }
 
@@ -236,10 +241,6 @@ export class KdumpWriter implements DumpWriter {
   }
 
   #zeroPage(): void {
-    if (this.#zeroAt < 0) {
-      this.#zeroAt = this.#sink.position;
-      this.#sink.write(new Uint8Array(this.#pageSize));
-    }
     this.#describe(this.#zeroAt, this.#pageSize, 0);
   }
 

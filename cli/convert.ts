@@ -1,0 +1,109 @@
+// kdumpling convert: any dump in another format.
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { CONVERT_FORMATS, type Converted, type ConvertFormat, codecOf, convertDump } from 'kdumpling/assembler';
+import { type Dump, type Issue, Issues } from 'kdumpling/reader';
+import { refusedLevel } from 'kdumpling/reader/codecs';
+import { FileSink, nodeEngines } from 'kdumpling/reader/node';
+import { type CommandContext, type DefineCommand, UsageError } from './command.js';
+import {
+  addDumpOptions,
+  type DumpOptions,
+  dumpArgument,
+  inputPaths,
+  openDumpArgument,
+  openDumpSymbols,
+} from './dump-argument.js';
+import { address, jsonIssues } from './json.js';
+
+interface ConvertArguments extends DumpOptions {
+  readonly output: string;
+  readonly to: ConvertFormat;
+  readonly level?: number;
+  readonly flat?: boolean;
+  readonly json?: boolean;
+}
+
+export const command: DefineCommand = context =>
+  addDumpOptions(
+    new Command()
+      .description('Write a dump in another format. What the format cannot carry is told.')
+      .addArgument(dumpArgument({ several: true }))
+      .requiredOption('-o, --output <file>', 'the file to write; it appears when it is complete')
+      .addOption(new Option('--to <format>', 'the format to write').choices([...CONVERT_FORMATS]).makeOptionMandatory())
+      .option('--level <n>', 'compression level of zlib (1 to 9) or zstd (1 to 22)', wholeNumber)
+      .option('--flat', "write makedumpfile's flattened stream of the format")
+      .option('--json', 'print one JSON value'),
+  )
+    .addHelpText('after', '\nExample:\n  kdumpling convert vmcore -o vmcore.kdump --to kdump-zstd --level 3')
+    .action((dump: string[], options: ConvertArguments) => convert(context, dump, options));
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new UsageError(`${JSON.stringify(text)} is no compression level`);
+  return Number(text);
+}
+
+async function convert(context: CommandContext, texts: string[], options: ConvertArguments): Promise<void> {
+  const { to, level, output } = options;
+  const codec = codecOf(to);
+  if (level !== undefined) {
+    const refused = codec === null ? `${to} is not compressed; leave the level out` : refusedLevel(codec, level);
+    if (refused !== null) throw new UsageError(refused);
+  }
+  if (to === 'raw' && options.flat === true) throw new UsageError('raw memory has no flattened form; leave --flat out');
+  if (inputPaths(texts).some(path => resolve(path) === resolve(output)))
+    throw new UsageError(`${output} is the input: name another file`);
+  const dump = await openDumpArgument(texts, options);
+  const progress = await context.progress('convert');
+  try {
+    const issues = new Issues();
+    issues.addAll(dump.issues);
+    const converted = await convertDump(dump, {
+      format: to,
+      ...(level === undefined ? {} : { level }),
+      flat: options.flat === true,
+      engines: nodeEngines,
+      ...imageEnd(dump, to),
+      issues,
+      openSink: () => new FileSink(output),
+      onProgress: (done, total) => progress.update(done, total),
+    });
+    progress.stop();
+    context.answer(answer(dump, output, converted, issues.list()), options);
+  } finally {
+    progress.stop();
+    dump.close();
+  }
+}
+
+/** A core that is made from page frames gets the image map as a segment; the kernel's symbols tell where the image ends. */
+function imageEnd(dump: Dump, to: ConvertFormat): { imageEnd?: bigint } {
+  if (to !== 'elf' || dump.segments.length > 0 || dump.vmcoreinfo === null) return {};
+  const end = openDumpSymbols(dump, {}, new Issues()).resolve(['_end']).get('_end');
+  return end === undefined ? {} : { imageEnd: end.address - 1n };
+}
+
+function answer(dump: Dump, output: string, converted: Converted, issues: readonly Issue[]) {
+  const { format, flat, bytes, excludedBytes, lostBytes, base } = converted;
+  return {
+    json: {
+      output,
+      format,
+      flat,
+      bytes,
+      excludedBytes,
+      lostBytes,
+      base: address(base),
+      issues: jsonIssues(issues),
+    },
+    *text() {
+      yield `${output}: ${dump.name} as ${format}${flat ? ', flattened' : ''}; ${bytes} bytes of memory`;
+      if (excludedBytes > 0) yield `${excludedBytes} bytes had been filtered out of ${dump.name}`;
+      if (lostBytes > 0) yield `${lostBytes} bytes could not be read from ${dump.name}`;
+      if (base !== null)
+        yield `its first byte is physical address ${address(base)}: read it as ${output}@${address(base)}`;
+    },
+    issues,
+    partial: lostBytes > 0,
+  };
+}
