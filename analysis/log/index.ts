@@ -1,1 +1,2 @@
-export {};
+export * from './read.js';
+export * from './record.js';
