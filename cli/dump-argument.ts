@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
-import { openSymbols, type Symbols } from 'kdumpling/reader/debuginfo';
+import { type LayeredSymbols, openSymbols } from 'kdumpling/reader/debuginfo';
 import { FileSource, openFile } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
 
@@ -150,7 +150,7 @@ export function parseOverrides(texts: readonly string[] = []): Map<string, strin
 }
 
 /** All symbols that are to be had for a dump; what was odd about them goes to `issues`. */
-export function openDumpSymbols(dump: Dump, options: SymbolOptions, issues: Issues): Symbols {
+export function openDumpSymbols(dump: Dump, options: SymbolOptions, issues: Issues): LayeredSymbols {
   const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
   const opened = openSymbols(dump, {
     ...(vmlinux === null ? {} : { vmlinux }),

@@ -1,6 +1,6 @@
 // A dump as the producer asks of it: symbols from the dump and from vmlinux, sizes and lengths from VMCOREINFO, addresses by the linear and image maps.
 import type { OverlayMemory, TargetKernel, TargetSymbol } from 'kdumpling/producer';
-import { AddressMap, type AddressRange, type Dump, InputError, type Issues } from 'kdumpling/reader';
+import { type AddressRange, type Dump, InputError, type Issues } from 'kdumpling/reader';
 import type { Architecture, LinearRange } from 'kdumpling/reader/arch';
 import type { KernelSymbol, Symbols } from 'kdumpling/reader/debuginfo';
 import { type Note, NT_VMCOREDD } from 'kdumpling/reader/formats/notes';
@@ -37,7 +37,7 @@ const NAMES = [
   'kallsyms_seqs_of_names',
 ];
 /** Notes that are not a CPU's. */
-const NOT_PER_CPU = new Set(['VMCOREINFO', 'QEMU', 'ERASEINFO', 'Xen', 'kdumpling']);
+const NOT_PER_CPU = new Set(['VMCOREINFO', 'QEMU', 'ERASEINFO', 'Xen', 'KDUMPLING']);
 
 export function targetKernel(parts: TargetKernelParts): TargetKernel {
   const { dump, memory } = parts;
@@ -82,7 +82,7 @@ class Maps {
 
   constructor(dump: Dump, arch: Architecture) {
     this.#dump = dump;
-    const ranges = dump.virtual instanceof AddressMap ? dump.virtual.ranges : [];
+    const { ranges } = dump.virtual;
     const known = ranges.filter(({ method }) => method === 'linear');
     this.#linear = known.filter(({ name }) => name === 'linear');
     this.linearRanges = known

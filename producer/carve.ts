@@ -32,8 +32,6 @@ export interface CarveRequest {
   /** A user's regions: registered at run time after the kernel's own, before the back-end comes. */
   readonly requests: readonly RegionRequest[];
   readonly backend: RegionClient;
-  /** Whether the kernel keeps a core image. */
-  readonly coreImage: boolean;
   readonly issues: Issues;
 }
 
@@ -64,7 +62,7 @@ export function registerRegions(request: CarveRequest): Carved {
 class Carving {
   readonly #request: CarveRequest;
   readonly #resolver: Resolver;
-  readonly #image: CoreImage | null;
+  readonly #image: CoreImage;
   /** paddr:size -> where the size came from. */
   readonly #sizes = new Map<string, SizeFrom>();
   /** What reached the back-end, for header and VMCOREINFO of RFC v1, which are in no table. */
@@ -74,17 +72,15 @@ class Carving {
     this.#request = request;
     const { kernel, memory, issues } = request;
     this.#resolver = new Resolver(kernel, issues);
-    this.#image = !request.coreImage
-      ? null
-      : new CoreImage({
-          arch: kernel.arch,
-          littleEndian: kernel.littleEndian,
-          memory,
-          linearAddress: paddr => kernel.linearAddress(paddr),
-          vmcoreinfo: vmcoreinfoPlace(kernel),
-          commandLine: commandLine(kernel),
-          issues,
-        });
+    this.#image = new CoreImage({
+      arch: kernel.arch,
+      littleEndian: kernel.littleEndian,
+      memory,
+      linearAddress: paddr => kernel.linearAddress(paddr),
+      vmcoreinfo: vmcoreinfoPlace(kernel),
+      commandLine: commandLine(kernel),
+      issues,
+    });
   }
 
   get #set(): RegionSet {
