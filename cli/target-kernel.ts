@@ -79,11 +79,14 @@ class Maps {
   readonly linearRanges: readonly LinearRange[];
   readonly #dump: Dump;
   readonly #linear: readonly AddressRange[];
+  /** The addresses behind each map's last one. */
+  readonly #ends: ReadonlySet<bigint>;
 
   constructor(dump: Dump, arch: Architecture) {
     this.#dump = dump;
     const { ranges } = dump.virtual;
     const known = ranges.filter(({ method }) => method === 'linear');
+    this.#ends = new Set(known.map(({ last }) => last + 1n));
     this.#linear = known.filter(({ name }) => name === 'linear');
     this.linearRanges = known
       .filter(({ name }) => name === 'linear' || name === 'image')
@@ -95,17 +98,21 @@ class Maps {
       }));
   }
 
+  /** Where a map ends, the address just behind it has a place too: `_end` is one. */
   translate(vaddr: bigint): number | null {
     const paddr = this.#dump.virtual.translate(vaddr);
-    return paddr < 0 ? null : paddr;
+    if (paddr >= 0) return paddr;
+    if (!this.#ends.has(vaddr)) return null;
+    const before = this.#dump.virtual.translate(vaddr - 1n);
+    return before < 0 ? null : before + 1;
   }
 
+  /** phys_to_virt: arithmetic, also for memory that a map is not proven for. */
   linearAddress(paddr: number): bigint | null {
-    for (const { first, last, target } of this.#linear) {
-      const vaddr = first + BigInt(paddr - target);
-      if (vaddr >= first && vaddr <= last) return vaddr;
-    }
-    return null;
+    const range =
+      this.#linear.find(({ first, last, target }) => paddr >= target && BigInt(paddr - target) <= last - first) ??
+      this.#linear.findLast(({ target }) => target <= paddr);
+    return range === undefined ? null : range.first + BigInt(paddr - range.target);
   }
 }
 

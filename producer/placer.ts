@@ -49,20 +49,20 @@ export class Placer {
   protected readonly kernel: TargetKernel;
   protected readonly words: KernelWords;
   protected readonly vmcoreinfo: Vmcoreinfo | null;
-  readonly #issues: Issues;
+  protected readonly issues: Issues;
   readonly leftOut: LeftOut[] = [];
 
   constructor(kernel: TargetKernel, issues: Issues) {
     this.kernel = kernel;
     this.words = new KernelWords(kernel);
-    this.#issues = issues;
+    this.issues = issues;
     this.vmcoreinfo = kernel.vmcoreinfo === null ? null : new Vmcoreinfo(kernel.vmcoreinfo.text);
   }
 
   /** Records that something is not registered. */
   leave(name: string, code: string, why: string, address: bigint | number | null = null): undefined {
     this.leftOut.push({ name, code, why });
-    this.#issues.add(code, `${name} is not registered: ${why}`, address);
+    this.issues.add(code, `${name} is not registered: ${why}`, address);
     return undefined;
   }
 
@@ -92,8 +92,10 @@ export class Placer {
         if (text === null) return this.symbolSize(what, symbol);
         return { size: new TextEncoder().encode(text).length + (wanted.nul ? 1 : 0), from: 'memory' };
       }
-      case 'ring':
-        return this.ringSize(wanted.part) ?? this.symbolSize(what, symbol);
+      case 'ring': {
+        const part = this.ringPart(wanted.part);
+        return part === undefined ? this.symbolSize(what, symbol) : { size: part.size, from: 'memory' };
+      }
       case 'mem_section':
         return this.isPointer(symbol) ? { size: this.words.wordSize, from: 'series' } : this.symbolSize(what, symbol);
       case 'symbol':
@@ -101,12 +103,13 @@ export class Placer {
     }
   }
 
-  protected ringSize(part: 'descs' | 'infos' | 'data'): Sized | undefined {
+  /** A part of the static printk ring, as the ring itself tells. */
+  protected ringPart(part: 'descs' | 'infos' | 'data'): { readonly vaddr: bigint; readonly size: number } | undefined {
     const symbol = this.kernel.symbol('printk_rb_static');
     const ring = symbol === null ? null : this.words.ring(symbol.address);
     if (ring === null) return undefined;
     const size = { descs: ring.descsSize, infos: ring.infosSize, data: ring.dataSize }[part];
-    return { size, from: 'memory' };
+    return { vaddr: ring[part], size };
   }
 
   protected symbolSize(what: string, symbol: TargetSymbol, type?: string): Sized | undefined {

@@ -140,6 +140,13 @@ export class Resolver extends Placer {
   }
 
   *#symbolEntry(id: string, names: readonly string[], size: EntrySize): Iterable<Resolution> {
+    const known = names.some(name => this.kernel.symbol(name) !== null);
+    // A kernel without data symbols tells of printk_rb_static in VMCOREINFO, and that where its parts are.
+    const part = size.of === 'ring' && !known ? this.ringPart(size.part) : undefined;
+    if (part !== undefined) {
+      yield* this.place(id, id, part.vaddr, { size: part.size, from: 'memory' });
+      return;
+    }
     const symbol = this.symbol(id, names);
     if (symbol === undefined) return;
     const sized = this.size(id, symbol, size);
@@ -238,7 +245,13 @@ export class Resolver extends Placer {
       this.leave(id, 'unknown-size', 'nothing tells the size of a pglist_data', symbol.address);
       return;
     }
-    yield* this.place(id, id, symbol.address, { size: this.#nodeCount(symbol) * size, from: 'vmcoreinfo' });
+    const count = this.#nodeCount(symbol);
+    this.issues.add(
+      'oversized-region',
+      `${id}: this series registers an array of ${count} pointers as if it were one of structures, ${count * size} bytes in all`,
+      symbol.address,
+    );
+    yield* this.place(id, id, symbol.address, { size: count * size, from: 'vmcoreinfo' });
   }
 
   /** One pglist_data for each node that has its own number in it; without CONFIG_NUMA there are none to allocate. */
