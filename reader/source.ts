@@ -59,3 +59,37 @@ export function readExactly(
   }
   return into;
 }
+
+/** A folder's files as sources, sorted by name; they are opened when they are first read. */
+export interface SourceFolder {
+  /** Short name, no directories. */
+  readonly name: string;
+  readonly files: readonly ByteSource[];
+  close(): void;
+}
+
+/** A stretch of another source; closing it leaves the other open. */
+export class SliceSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly #source: ByteSource;
+  readonly #start: number;
+
+  /** @param size cut to what the source has */
+  constructor(source: ByteSource, start: number, size: number, name = source.name) {
+    this.name = name;
+    this.size = Math.max(0, Math.min(size, source.size - start));
+    this.blockSize = source.blockSize;
+    this.#source = source;
+    this.#start = start;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    if (offset >= this.size) return 0;
+    const length = Math.min(into.length, this.size - offset);
+    return this.#source.read(this.#start + offset, length === into.length ? into : into.subarray(0, length));
+  }
+
+  close(): void {}
+}

@@ -9,6 +9,7 @@ import type { DumpInput, DumpProbe } from './container.js';
 import { elfProbe } from './elf.js';
 import { FlattenedSource } from './flattened.js';
 import { kdumpProbe } from './kdump.js';
+import { minidumpFolderProbe, rawdumpProbe } from './minidump/open.js';
 import { OpenedDump } from './opened-dump.js';
 import { rawProbe } from './raw.js';
 import { refusedProbe } from './refused.js';
@@ -34,7 +35,7 @@ const DEFAULT_CACHE = 1 << 24;
 const HEAD = 4096;
 
 /** In order; the first that does not refuse opens. */
-const PROBES: DumpProbe[] = [rawProbe, kdumpProbe, elfProbe, refusedProbe];
+const PROBES: DumpProbe[] = [rawProbe, minidumpFolderProbe, kdumpProbe, elfProbe, rawdumpProbe, refusedProbe];
 
 /**
  * Opens a dump: one file, all parts of a split set, raw images (`raw`), or the files of a folder (`folder`). The dump closes the sources.

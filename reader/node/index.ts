@@ -1,4 +1,5 @@
 export * from './file-sink.js';
 export * from './file-source.js';
+export * from './folder.js';
 export * from './open-file.js';
 export * from './zlib.js';

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type ByteSource, InputError, type OpenedDump, type OpenOptions, openDump } from 'kdumpling/reader';
 import { FileSource } from './file-source.js';
+import { openFolder } from './folder.js';
 import { nodeEngines } from './zlib.js';
 
 /** What to open. */
@@ -23,6 +24,9 @@ export async function openFile(
 ): Promise<OpenedDump> {
   const what =
     typeof spec === 'string' || Array.isArray(spec) ? parse(spec as string | readonly string[]) : (spec as FileSpec);
+  if (what.kind === 'files' && what.paths.length === 1 && isFolder(what.paths[0])) {
+    return openFolderDump(what.paths[0], options);
+  }
   const paths = what.kind === 'files' ? what.paths : what.images.map(({ path }) => path);
   const sources: ByteSource[] = [];
   try {
@@ -34,6 +38,18 @@ export async function openFile(
     throw error;
   }
 }
+
+async function openFolderDump(path: string, options: OpenFileOptions): Promise<OpenedDump> {
+  const folder = openFolder(path);
+  try {
+    return await openDump(folder.files, { engines: nodeEngines, ...options, folder: folder.name });
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function parse(spec: string | readonly string[]): FileSpec {
   if (typeof spec !== 'string') return { kind: 'files', paths: spec };

@@ -1,0 +1,69 @@
+// Several fields say how large a region is: whichever size most of them give holds, and those that say otherwise are named.
+import { alignUp } from '../../u64.js';
+import { type Blob, sameSize } from './blob.js';
+import type { Faults } from './faults.js';
+import type { HeaderSegment } from './header.js';
+
+interface Opinion {
+  readonly field: string;
+  readonly size: number;
+  readonly from: 'header' | 'list' | 'blob';
+}
+
+/** No region is larger than this: sizes and addresses stay exact numbers. */
+export const MOST_REGION = 2 ** 48;
+
+/**
+ * The size of a region that the header and perhaps a blob tell of. In a tie the header holds.
+ * @param label the region in messages
+ */
+export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: string, faults: Faults): number {
+  const opinions: Opinion[] = [
+    { field: 'p_filesz', size: segment.filesz, from: 'header' },
+    { field: 'p_memsz', size: segment.memsz, from: 'header' },
+  ];
+  if (segment.gap !== null) opinions.push({ field: 'the next p_offset', size: segment.gap, from: 'header' });
+  if (blob !== null && blob.listedSize !== null) opinions.push({ field: 'size', size: blob.listedSize, from: 'list' });
+  if (blob?.source != null && blob.sizeIsMeasured) opinions.push({ field: 'size', size: blob.size, from: 'blob' });
+  let size = segment.filesz;
+  let most = 0;
+  for (const opinion of opinions) {
+    const count = opinions.filter(other => sameSize(other.size, opinion.size)).length;
+    if (count > most) {
+      most = count;
+      size = opinion.size;
+    }
+  }
+  for (const { field, size: said, from } of opinions) {
+    if (sameSize(said, size)) continue;
+    if (from === 'header') {
+      faults.header(
+        `${field} of program header ${segment.index}`,
+        null,
+        said,
+        `${label} has ${size} bytes by all else`,
+      );
+    } else if (
+      from === 'list' &&
+      blob !== null &&
+      blob.source !== null &&
+      blob.sizeIsMeasured &&
+      sameSize(blob.size, size)
+    ) {
+      faults.table(
+        blob.from === '' ? 'the list' : blob.from,
+        `size of ${blob.name}`,
+        null,
+        said,
+        `it has ${size} bytes by all else`,
+      );
+    }
+  }
+  return size;
+}
+
+/** The room that the registered layout has for a region: its p_filesz, or what that must have been. */
+export function registeredRoom(segment: HeaderSegment, size: number): number {
+  if (sameSize(segment.filesz, size)) return segment.filesz;
+  return sameSize(segment.memsz, size) ? segment.memsz : alignUp(size, 4);
+}

@@ -1,0 +1,175 @@
+// Which blob belongs to which program header, by physical address and size, and for a damaged address by its neighbours. Nothing is matched by name here.
+import { hex } from '../../fault.js';
+import { type Blob, sameSize } from './blob.js';
+import type { Faults } from './faults.js';
+import type { HeaderSegment } from './header.js';
+import type { Medium } from './media.js';
+import { memoryBlob } from './tables.js';
+
+export interface Match {
+  readonly segment: HeaderSegment;
+  blob: Blob | null;
+  /** The segment's physical address, mended where most evidence says so. */
+  paddr: number;
+  /** The addresses disagree and nothing tells which one holds: left out. */
+  doubt: string | null;
+}
+
+/** Blobs at one address that are looked at: two or three are usual. */
+const MOST_AT_ONE_ADDRESS = 64;
+
+const sizeOf = (blob: Blob): number => blob.listedSize ?? blob.size;
+
+/** How far virtual addresses are from physical ones, with how many segments share each distance: the kernel has few maps. */
+export function distances(matches: Iterable<{ segment: HeaderSegment; paddr: number }>): Map<bigint, number> {
+  const counts = new Map<bigint, number>();
+  for (const { segment, paddr } of matches) {
+    const distance = BigInt.asUintN(64, segment.vaddr - BigInt(paddr));
+    counts.set(distance, (counts.get(distance) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Matches by address; `blobs` are those that may be regions. Blobs that were used are added to `used`. */
+export function matchByAddress(
+  segments: readonly HeaderSegment[],
+  blobs: readonly Blob[],
+  used: Set<Blob>,
+  medium: Medium,
+  faults: Faults,
+): Match[] {
+  const byPaddr = new Map<number, Blob[]>();
+  const add = (paddr: number | null, blob: Blob) => {
+    if (paddr === null) return;
+    const there = byPaddr.get(paddr);
+    if (there === undefined) byPaddr.set(paddr, [blob]);
+    else if (there.length < MOST_AT_ONE_ADDRESS) there.push(blob);
+  };
+  for (const blob of blobs) add(blob.paddr, blob);
+  // A second opinion on the address counts only where the first leads nowhere.
+  for (const blob of blobs) add(blob.otherPaddr, blob);
+  const matches = segments.map((segment): Match => ({ segment, blob: null, paddr: segment.paddr, doubt: null }));
+  for (const bySize of [true, false]) {
+    for (const match of matches) {
+      if (match.blob !== null || match.segment.inside) continue;
+      const there = (byPaddr.get(match.paddr) ?? []).filter(
+        blob =>
+          !used.has(blob) &&
+          (!bySize || sameSize(sizeOf(blob), match.segment.filesz)) &&
+          (blob.certain || match.segment.certain),
+      );
+      const best =
+        there.find(({ certain, valid, source }) => certain && valid && source !== null) ??
+        there.find(({ certain }) => certain);
+      const blob = best ?? there[0];
+      // Another segment with this address may be the one whose size fits.
+      if (blob === undefined || (!bySize && rivalFits(matches, match, blob))) continue;
+      match.blob = blob;
+      used.add(blob);
+    }
+  }
+  dropUncertain(matches, faults);
+  pairByNeighbours(matches, blobs, used, medium, faults);
+  return matches.filter(({ segment, blob }) => segment.certain || blob !== null);
+}
+
+/** A blob of another size is taken only if no shared place is meant: the same address and size under another virtual address. */
+function rivalFits(matches: readonly Match[], match: Match, blob: Blob): boolean {
+  return matches.some(
+    other =>
+      other !== match &&
+      other.blob !== null &&
+      other.paddr === match.paddr &&
+      sameSize(other.segment.filesz, match.segment.filesz) &&
+      !sameSize(sizeOf(blob), match.segment.filesz),
+  );
+}
+
+/** Program headers behind e_phnum and table entries behind the count are used only where the other side names them. */
+function dropUncertain(matches: Match[], faults: Faults): void {
+  const extra = matches.filter(({ segment, blob }) => !segment.certain && blob !== null);
+  if (extra.length > 0) {
+    const repeats = extra.every(({ segment, paddr }) =>
+      matches.some(
+        other => other.segment.certain && other.paddr === paddr && sameSize(other.segment.filesz, segment.filesz),
+      ),
+    );
+    if (repeats) {
+      for (const match of extra) match.blob = null;
+    } else {
+      faults.header(
+        'e_phnum',
+        null,
+        extra[0].segment.index,
+        `the table names ${extra.length} regions of program headers behind them`,
+      );
+    }
+  }
+  const behind = matches.filter(({ blob }) => blob !== null && !blob.certain);
+  if (behind.length > 0) {
+    faults.table(
+      'subsystem table 0',
+      'region_count',
+      null,
+      'too small',
+      `the header names ${behind.length} regions whose records lie behind it`,
+    );
+  }
+}
+
+/**
+ * A segment and a blob without partner whose neighbours are partners of each other, in the header as in the list, are one region: one of the two
+ * addresses is damaged. Which one, the distance to the virtual address tells, if other regions share it.
+ */
+function pairByNeighbours(
+  matches: readonly Match[],
+  blobs: readonly Blob[],
+  used: Set<Blob>,
+  medium: Medium,
+  faults: Faults,
+): void {
+  const payloads = matches.filter(({ segment }) => segment.certain && !segment.inside);
+  const listed = blobs.filter(({ certain, loose, paddr }) => certain && !loose && paddr !== null);
+  const position = new Map(listed.map((blob, i) => [blob, i]));
+  const at = (blob: Blob | null | undefined) => (blob == null ? null : (position.get(blob) ?? null));
+  const known = distances(payloads.filter(({ blob }) => blob !== null));
+  payloads.forEach((match, i) => {
+    if (match.blob !== null) return;
+    const before = i === 0 ? -1 : at(payloads[i - 1].blob);
+    const after = i + 1 === payloads.length ? listed.length : at(payloads[i + 1].blob);
+    const index = before !== null ? before + 1 : after !== null ? after - 1 : null;
+    if (index === null || index < 0 || index >= listed.length) return;
+    const blob = listed[index];
+    const neighbours = (before === index - 1 ? 1 : 0) + (after === index + 1 ? 1 : 0);
+    if (used.has(blob) || neighbours < 2 || !sameSize(sizeOf(blob), match.segment.filesz)) return;
+    used.add(blob);
+    settle(match, blob, known, medium, faults);
+  });
+}
+
+function settle(match: Match, blob: Blob, known: ReadonlyMap<bigint, number>, medium: Medium, faults: Faults): void {
+  const { segment } = match;
+  const shared = (paddr: number) =>
+    (known.get(BigInt.asUintN(64, segment.vaddr - BigInt(Math.trunc(paddr)))) ?? 0) >= 2;
+  const listed = blob.paddr as number;
+  const headerFits = Number.isSafeInteger(segment.paddr) && segment.paddr >= 0 && shared(segment.paddr);
+  const listFits = shared(listed);
+  match.blob = blob;
+  if (headerFits === listFits) {
+    match.doubt = `${blob.name} lies at ${hex(listed)} by the ${blob.from} and at ${hex(segment.paddr)} by program header ${segment.index}: nothing tells which holds`;
+    faults.add('addresses-differ', match.doubt, listed);
+  } else if (headerFits) {
+    faults.table(
+      blob.from,
+      `address of ${blob.name}`,
+      null,
+      listed,
+      `by the header and its virtual address it is ${hex(segment.paddr)}`,
+    );
+    if (medium.memory !== null) match.blob = memoryBlob(medium.memory, segment.paddr, sizeOf(blob), blob.name, {});
+  } else {
+    const why = `by the ${blob.from} and its virtual address ${blob.name} lies at ${hex(listed)}`;
+    faults.header(`p_paddr of program header ${segment.index}`, null, segment.paddr, why);
+    match.paddr = listed;
+  }
+}
