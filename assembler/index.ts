@@ -1,1 +1,2 @@
+export * from './assemble.js';
 export * from './convert.js';
