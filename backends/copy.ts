@@ -1,5 +1,5 @@
 // Memory into files: streaming, with runs of zeros left as holes of the file.
-import type { ByteSink, PhysicalMemory } from 'kdumpling/reader';
+import type { ByteSink, MemoryRun, PhysicalMemory } from 'kdumpling/reader';
 
 /** Zeros shorter than this are written as bytes. */
 const HOLE_SIZE = 4096;
@@ -64,8 +64,8 @@ export function copyUntilMissing(memory: PhysicalMemory, paddr: number, length: 
   return at - paddr;
 }
 
-/** A stretch that could not be read; `why` is '' where memory never had it. */
-export type OnMissing = (start: number, end: number, why: string) => void;
+/** A stretch that could not be read: what its memory is (`data` where it cannot be decoded), and the format's own reason or ''. */
+export type OnMissing = (run: MemoryRun, why: string) => void;
 
 /** Appends [paddr, paddr + length), with holes for what cannot be read; each is told in `onMissing`. */
 export function copyWithHoles(
@@ -81,7 +81,7 @@ export function copyWithHoles(
   const skip = (to: number) => {
     if (to <= at) return;
     sink.hole(to - at);
-    for (const run of memory.runs(at, to)) if (run.state !== 'zero') onMissing(run.start, run.end, why);
+    for (const run of memory.runs(at, to)) if (run.state !== 'zero') onMissing(run, why);
     why = '';
     at = to;
   };

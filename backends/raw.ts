@@ -81,7 +81,7 @@ function writeRegion(
   const { id, name, paddr, vaddr, size } = region;
   const missing: { offset: number; length: number }[] = [];
   const sink = out.file(file);
-  copyWithHoles(kernel.memory, paddr, size, sink, (start, end) => {
+  copyWithHoles(kernel.memory, paddr, size, sink, ({ start, end }) => {
     missing.push({ offset: start - paddr, length: end - start });
     issues.add(
       'missing-memory',

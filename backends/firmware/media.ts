@@ -145,7 +145,7 @@ export function writeRawdump(
   return [{ name, size }];
 }
 
-/** All memory as one image from its first byte on; what memory lacks is a hole of the file, told in one issue. */
+/** All memory as one image from its first byte on. Where there is no memory, the file has a hole, as such images have; memory that was lost is told in one issue. */
 export function writeRam(memory: PhysicalMemory, out: FolderSink, issues: Issues): WrittenFile[] {
   const { extents } = memory;
   if (extents.length === 0) {
@@ -156,13 +156,13 @@ export function writeRam(memory: PhysicalMemory, out: FolderSink, issues: Issues
   const name = `ram-0x${base.toString(16)}.img`;
   const sink = out.file(name);
   let missing = 0;
-  copyWithHoles(memory, base, extents.end - base, sink, (start, end) => {
-    missing += end - start;
+  copyWithHoles(memory, base, extents.end - base, sink, ({ start, end, state }) => {
+    if (state !== 'hole') missing += end - start;
   });
   if (missing > 0) {
     issues.add(
       'image-holes',
-      `${missing} bytes between physical addresses 0x${base.toString(16)} and 0x${extents.end.toString(16)} are not in memory: a raw image reads as zeros there`,
+      `${missing} bytes between physical addresses 0x${base.toString(16)} and 0x${extents.end.toString(16)} were lost: the image reads as zeros there`,
       base,
     );
   }

@@ -2,7 +2,6 @@
 // the backup region that the low 640 KiB were copied to. Sources: kexec-tools kexec/crashdump-elf.c, kernel/kexec_file.c crash_prepare_elf64_headers(), arch/x86/kernel/crash.c.
 import type { OverlayMemory, TargetKernel } from 'kdumpling/producer';
 import { alignUp, type Issues, type PhysicalMemory } from 'kdumpling/reader';
-import { highestImageSymbol } from 'kdumpling/reader/arch';
 import {
   ET_CORE,
   elfHeaderSize,
@@ -18,8 +17,8 @@ import {
   programHeaderSize,
 } from 'kdumpling/reader/formats/elf';
 import { encodeNotes, type Note, NT_PRSTATUS } from 'kdumpling/reader/formats/notes';
-import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { BackendOptionError } from '../backend.js';
+import { imageSegments } from './image-segment.js';
 
 /** Low memory that the crash kernel of an architecture needs for itself, copied aside before it starts. */
 const BACKUP: Readonly<Record<string, { readonly start: number; readonly end: number }>> = {
@@ -50,9 +49,8 @@ export function makeElfcorehdr(kernel: TargetKernel, memory: OverlayMemory, bits
   const stretches = splitMemory(kernel);
   const headers: ProgramHeader[] = [...noteHeaders(kernel, memory, issues)];
   const backup = copyLowMemory(kernel, memory, issues);
-  for (const { start, end } of imageStretches(kernel, issues)) {
-    headers.push(load(start, start, end - start, imageVaddr(kernel, start)));
-  }
+  for (const { start, end, vaddr } of imageSegments(kernel, issues))
+    headers.push(load(start, start, end - start, vaddr));
   for (const { start, end } of stretches) {
     const vaddr = kernel.linearAddress(start) ?? NO_VADDR;
     headers.push(load(backup?.(start, end) ?? start, start, end - start, vaddr));
@@ -190,50 +188,4 @@ function copyInto(from: PhysicalMemory, to: OverlayMemory, { start, end }: Stret
     },
     fault => issues.add('missing-memory', `low memory: ${fault.toError().message}`, start),
   );
-}
-
-/** Where the image's own map differs from the linear one: the parts of it that memory has. */
-function imageStretches(kernel: TargetKernel, issues: Issues): Stretch[] {
-  const start = kernel.symbol('_text') ?? kernel.symbol('_stext');
-  const map =
-    start &&
-    kernel.linearRanges.find(({ name, first, last }) => name === 'image' && inside(start.address, first, last));
-  if (start === null || !map) return [];
-  const paddr = kernel.translate(start.address);
-  const end = imageEnd(kernel, start.address, map.last, issues);
-  if (paddr === null || end <= start.address) return [];
-  const pageSize = kernel.pageSize;
-  const from = paddr - (paddr % pageSize);
-  const to = alignUp(paddr + Number(end - start.address), pageSize);
-  const old = kernel.memory.extents.merged();
-  const stretches: Stretch[] = [];
-  for (let i = 0; i < old.length; i++) {
-    const piece = { start: Math.max(from, old.starts[i]), end: Math.min(to, old.ends[i]) };
-    if (piece.start < piece.end) stretches.push(piece);
-  }
-  return stretches;
-}
-
-const inside = (address: bigint, first: bigint, last: bigint): boolean => address >= first && address <= last;
-
-/** `_end`; without it the end of what VMCOREINFO names, with an issue. */
-function imageEnd(kernel: TargetKernel, start: bigint, last: bigint, issues: Issues): bigint {
-  const end = kernel.symbol('_end');
-  if (end !== null) return end.address;
-  const known =
-    kernel.vmcoreinfo === null
-      ? start
-      : highestImageSymbol(new Vmcoreinfo(kernel.vmcoreinfo.text), start, last - start);
-  issues.add(
-    'missing-symbol',
-    `_end is not known: the segment of the kernel image ends behind the last address that VMCOREINFO names in it, 0x${known.toString(16)}`,
-    known,
-  );
-  return known + 8n;
-}
-
-/** The image's address of a physical one: the image map is linear too. */
-function imageVaddr(kernel: TargetKernel, paddr: number): bigint {
-  const map = kernel.linearRanges.find(({ name }) => name === 'image');
-  return map === undefined ? NO_VADDR : BigInt.asUintN(64, BigInt(paddr) + map.offset);
 }

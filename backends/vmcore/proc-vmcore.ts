@@ -66,6 +66,7 @@ export function planVmcore(memory: PhysicalMemory, elfcorehdr: number, pageSize:
     flags: elf.flags,
     entry: elf.entry,
     notesSize: notes.length,
+    notesMemsz: notes.length,
     notesOffset,
     payloadOffset,
     segments,

@@ -57,7 +57,7 @@ export function writeVmcore(
 }
 
 function writeChunk(memory: PhysicalMemory, chunk: VmcoreChunk, sink: ByteSink, issues: Issues): void {
-  copyWithHoles(memory, chunk.start, chunk.end - chunk.start, sink, (start, end, why) => {
+  copyWithHoles(memory, chunk.start, chunk.end - chunk.start, sink, ({ start, end }, why) => {
     const from = Math.max(start, chunk.claimedStart);
     const to = Math.min(end, chunk.claimedEnd);
     if (from >= to) return;

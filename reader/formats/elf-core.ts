@@ -40,6 +40,8 @@ export interface CoreDescription extends ElfKind {
   readonly entry?: bigint;
   /** Length of the note segment in the file; 0 for no PT_NOTE. */
   readonly notesSize: number;
+  /** p_memsz of the PT_NOTE (default 0). */
+  readonly notesMemsz?: number;
   readonly segments: readonly CoreSegment[];
   /** Payloads begin at multiples of this (default 1: packed). */
   readonly payloadAlign?: number;
@@ -107,7 +109,7 @@ export function layoutCore(core: CoreDescription): CoreLayout {
       vaddr: 0n,
       paddr: 0,
       filesz: core.notesSize,
-      memsz: 0,
+      memsz: core.notesMemsz ?? 0,
       align: 0,
     };
     encodeProgramHeader(note, core, view, at);
