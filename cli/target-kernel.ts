@@ -68,7 +68,8 @@ export function targetKernel(parts: TargetKernelParts): TargetKernel {
     translate: vaddr => maps.translate(vaddr),
     linearAddress: paddr => maps.linearAddress(paddr),
   };
-  return { ...kernel, vmcoreinfo: info === null ? null : placeVmcoreinfo(kernel, memory, info, parts.issues) };
+  if (info === null) return kernel;
+  return { ...kernel, vmcoreinfo: { ...placeVmcoreinfo(kernel, memory, info, parts.issues), atCrash: info.text } };
 }
 
 const isPerCpu = (note: Note): boolean =>

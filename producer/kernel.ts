@@ -13,14 +13,22 @@ export interface TargetSymbol {
   readonly sizeIsBound: boolean;
 }
 
+export interface TargetVmcoreinfo {
+  /** As the kernel registered it at boot: no CRASHTIME line. */
+  readonly text: string;
+  readonly vaddr: bigint | null;
+  readonly paddr: number | null;
+  /** As the panicking kernel left it, CRASHTIME included; absent where it is the same. */
+  readonly atCrash?: string;
+}
+
 export interface TargetKernel {
   readonly arch: Architecture;
   readonly littleEndian: boolean;
   readonly pageSize: number;
   /** Old memory, as it was when the kernel died. */
   readonly memory: PhysicalMemory;
-  /** VMCOREINFO as the kernel registered it at boot (no CRASHTIME line), or null. */
-  readonly vmcoreinfo: { readonly text: string; readonly vaddr: bigint | null; readonly paddr: number | null } | null;
+  readonly vmcoreinfo: TargetVmcoreinfo | null;
   /** Per-CPU notes (NT_PRSTATUS and what follows it), in CPU order. */
   readonly cpuNotes: readonly Note[];
   readonly linearRanges: readonly LinearRange[];

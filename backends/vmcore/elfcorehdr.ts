@@ -24,6 +24,7 @@ import { imageSegments } from './image-segment.js';
 const BACKUP: Readonly<Record<string, { readonly start: number; readonly end: number }>> = {
   x86_64: { start: 0, end: 640 << 10 },
   i386: { start: 0, end: 640 << 10 },
+  ppc64: { start: 0, end: 64 << 10 },
 };
 
 /** p_vaddr of memory outside the linear map. */
@@ -115,7 +116,7 @@ function noteHeaders(kernel: TargetKernel, memory: OverlayMemory, issues: Issues
   if (kernel.vmcoreinfo === null) {
     issues.add('missing-vmcoreinfo', 'the dump has no VMCOREINFO: the core has no such note');
   } else {
-    const descriptor = new TextEncoder().encode(kernel.vmcoreinfo.text);
+    const descriptor = new TextEncoder().encode(kernel.vmcoreinfo.atCrash ?? kernel.vmcoreinfo.text);
     notes.push(encodeNotes([{ name: 'VMCOREINFO', type: 0, descriptor }], kernel.littleEndian));
   }
   const rooms = notes.map(({ length }) => alignUp(length + END_OF_NOTES, 4));
