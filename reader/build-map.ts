@@ -1,11 +1,13 @@
 // Puts together the address map of a dump: what its segments claim, then the image and linear maps that VMCOREINFO tells of, each once known content was read through it.
 import { AddressMap, type AddressRange } from './address-map.js';
 import type { Architecture, LinearRange, MapProbe } from './arch/arch.js';
+import { Kallsyms } from './debuginfo/kallsyms/kallsyms.js';
+import { tablesFromVmcoreinfo } from './debuginfo/kallsyms/tables.js';
 import type { Attributes } from './dump/attributes.js';
 import { type FaultReason, hex } from './fault.js';
 import { NO_PADDR, type ProgramHeader } from './formats/elf.js';
 import type { Vmcoreinfo } from './formats/vmcoreinfo.js';
-import type { Issues } from './issue.js';
+import { Issues } from './issue.js';
 import { claimsVirtual, linearTarget, MapProver } from './map-proof.js';
 import type { PhysicalMemory } from './memory.js';
 import { U64_MAX } from './u64.js';
@@ -22,8 +24,6 @@ export interface AddressMapParts {
   readonly issues: Issues;
   /** What an address is that no range holds: `unregistered` in a region core. */
   readonly missing?: FaultReason;
-  /** The address of a kernel symbol beyond VMCOREINFO's, read through `map`, the image confirmed so far. */
-  readonly symbol?: (name: string, map: AddressMap) => bigint | null;
 }
 
 const SPACE = U64_MAX + 1n;
@@ -96,7 +96,7 @@ function probeOf(parts: AddressMapParts, vmcoreinfo: Vmcoreinfo, map: AddressMap
     memoryStart: extents.length === 0 ? 0 : extents.starts[0],
     memoryEnd: extents.end,
     variable: name => {
-      const address = vmcoreinfo.symbol(name) ?? parts.symbol?.(name, map) ?? null;
+      const address = vmcoreinfo.symbol(name) ?? kallsymsAddress(name, map, vmcoreinfo);
       if (address === null) return null;
       const at = map.locate(address, map.pointerSize);
       if (at < 0) return null;
@@ -112,6 +112,14 @@ function limited(range: LinearRange, prover: MapProver, vmcoreinfo: Vmcoreinfo):
   const symbol = range.endVariable === undefined ? undefined : vmcoreinfo.symbol(range.endVariable);
   const end = symbol === undefined ? null : prover.word(range, symbol);
   return end !== null && end > range.first && end <= range.last ? { ...range, last: end - 1n } : range;
+}
+
+/** By the kernel's own symbol table, read through the image. */
+function kallsymsAddress(name: string, map: AddressMap, vmcoreinfo: Vmcoreinfo): bigint | null {
+  const unused = new Issues();
+  const tables = tablesFromVmcoreinfo(map, vmcoreinfo, unused);
+  const kallsyms = tables === null ? null : Kallsyms.open(map, tables, vmcoreinfo.symbol('_stext'), unused);
+  return kallsyms?.resolve([name]).get(name)?.address ?? null;
 }
 
 /** Without addresses whose physical address would be negative or pass 2^53; none is left only of what the user said. */

@@ -37,12 +37,16 @@ export function claimsVirtual(segment: ProgramHeader): boolean {
 export class MapProver {
   readonly #physical: PhysicalMemory;
   readonly #vmcoreinfo: Vmcoreinfo;
-  readonly #segments: readonly ProgramHeader[];
+  /** Of what segments claim: each offset of addresses once, with an address it was claimed for. */
+  readonly #claims = new Map<bigint, bigint>();
 
   constructor(physical: PhysicalMemory, vmcoreinfo: Vmcoreinfo, segments: readonly ProgramHeader[]) {
     this.#physical = physical;
     this.#vmcoreinfo = vmcoreinfo;
-    this.#segments = segments;
+    for (const segment of segments) {
+      if (!claimsVirtual(segment) || segment.paddr === NO_PADDR) continue;
+      this.#claims.set(BigInt.asUintN(64, segment.vaddr - BigInt(Math.trunc(segment.paddr))), segment.vaddr);
+    }
   }
 
   /** @param image the image map, confirmed before, through which variables of the kernel are read */
@@ -180,11 +184,8 @@ export class MapProver {
 
   /** A segment that claims the same for addresses of the range. */
   #programHeaders(range: LinearRange): Proof {
-    for (const segment of this.#segments) {
-      if (!claimsVirtual(segment) || segment.paddr === NO_PADDR || !inRange(range, segment.vaddr)) continue;
-      if (linearTarget(range, segment.vaddr) === segment.paddr) return { by: 'program headers', against: '' };
-    }
-    return NOTHING;
+    const vaddr = this.#claims.get(range.offset);
+    return vaddr !== undefined && inRange(range, vaddr) ? { by: 'program headers', against: '' } : NOTHING;
   }
 }
 

@@ -1,1 +1,4 @@
-export {};
+export * from './banner.js';
+export * from './identity.js';
+export * from './panic.js';
+export * from './utsname.js';
