@@ -91,10 +91,10 @@ function choose(
 }
 
 function probeOf(parts: AddressMapParts, vmcoreinfo: Vmcoreinfo, map: AddressMap): MapProbe {
-  const { extents } = parts.physical;
+  const { start, end } = parts.physical.bounds;
   return {
-    memoryStart: extents.length === 0 ? 0 : extents.starts[0],
-    memoryEnd: extents.end,
+    memoryStart: start,
+    memoryEnd: end,
     variable: name => {
       const address = vmcoreinfo.symbol(name) ?? kallsymsAddress(name, map, vmcoreinfo);
       if (address === null) return null;

@@ -53,8 +53,8 @@ export class FrameBitmap {
     chunk.index = -1;
     const bits = Math.min(CHUNK_BITS, this.frames - index * CHUNK_BITS);
     const length = Math.ceil(bits / 8);
-    chunk.bytes.fill(0);
-    this.#source.read(this.#offset + index * CHUNK, chunk.bytes.subarray(0, length));
+    const got = this.#source.read(this.#offset + index * CHUNK, chunk.bytes.subarray(0, length));
+    chunk.bytes.fill(0, got);
     if (bits % 8 !== 0) chunk.bytes[length - 1] &= (1 << (bits % 8)) - 1;
     const { words, counts } = chunk;
     let count = 0;

@@ -83,13 +83,17 @@ class Part {
     return this.part.dumped.rank(pfn) - this.#firstRank;
   }
 
-  /** Offset of the page that all zero pages share, 0 if there is none: writers put it first, directly behind the descriptors. */
+  /**
+   * Offset of the page that all zero pages share, 0 if there is none: writers put it first, directly behind the descriptors. A part of a split set has
+   * room for the descriptors of all parts.
+   */
   zeroPage(blockSize: number): number {
     if (this.#zeroPage < 0) {
-      const offset = this.part.descriptorsAt + this.pages * PAGE_DESCRIPTOR_SIZE;
+      const { source, descriptorsAt, dumped } = this.part;
       const page = new Uint8Array(blockSize);
-      const whole = this.part.source.read(offset, page) === blockSize;
-      this.#zeroPage = whole && page.every(byte => byte === 0) ? offset : 0;
+      const isZeros = (offset: number) => source.read(offset, page) === blockSize && page.every(byte => byte === 0);
+      const ends = [dumped.count, this.pages].map(count => descriptorsAt + count * PAGE_DESCRIPTOR_SIZE);
+      this.#zeroPage = ends.find(isZeros) ?? 0;
     }
     return this.#zeroPage;
   }
