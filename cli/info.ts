@@ -1,0 +1,204 @@
+// kdumpling info: what a dump is and what is known of its kernel.
+import { Command } from 'commander';
+import { type Identity, identity } from 'kdumpling/analysis/machine';
+import { type AttributeValue, type Dump, extractDeviceDump, formatRanges, Issues } from 'kdumpling/reader';
+import { NewFolder } from 'kdumpling/reader/node';
+import type { Answer, CommandContext, DefineCommand } from './command.js';
+import {
+  addDumpOptions,
+  addSymbolOptions,
+  type DumpOptions,
+  dumpArgument,
+  openDumpArgument,
+  openDumpSymbols,
+  type SymbolOptions,
+} from './dump-argument.js';
+import { jsonIssues } from './json.js';
+
+interface InfoArguments extends DumpOptions, SymbolOptions {
+  readonly attributes?: boolean;
+  readonly extractDeviceDumps?: string;
+  readonly json?: boolean;
+}
+
+export const command: DefineCommand = context =>
+  addSymbolOptions(
+    addDumpOptions(
+      new Command()
+        .description(
+          'Tell what a dump is: format, architecture, kernel, panic. Memory is not searched unless it must be.',
+        )
+        .addArgument(dumpArgument({ several: true }))
+        .option('--attributes', 'everything known about the dump, with where it is known from, and the address map')
+        .option('--extract-device-dumps <folder>', 'write the dumps that drivers left (NT_VMCOREDD) into a new folder')
+        .option('--json', 'print one JSON value'),
+    ),
+  )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kdumpling info vmcore\n  kdumpling info vmcore --attributes --set linux.phys_base=0x1000000',
+    )
+    .action((dump: string[], options: InfoArguments) => info(context, dump, options));
+
+async function info(context: CommandContext, texts: string[], options: InfoArguments): Promise<void> {
+  const dump = await openDumpArgument(texts, options);
+  try {
+    const issues = new Issues();
+    const symbols = openDumpSymbols(dump, options, issues);
+    const found = identity(dump, symbols, issues);
+    const sources = symbols.source === '' ? [] : symbols.source.split(',');
+    const extracted =
+      options.extractDeviceDumps === undefined ? [] : extractDeviceDumps(dump, options.extractDeviceDumps);
+    const attributes = options.attributes === true ? attributesOf(dump) : null;
+    const all = new Issues();
+    all.addAll(dump.issues);
+    all.addAll(issues);
+    tellUnused(dump, options, all);
+    context.answer(answer(dump, found, sources, attributes, extracted, all), options);
+  } finally {
+    dump.close();
+  }
+}
+
+/** Settings that nothing asked for: all attributes have to be worked out to tell. */
+function tellUnused(dump: Dump, options: InfoArguments, issues: Issues): void {
+  if ((options.set ?? []).length === 0) return;
+  for (const key of dump.attributes.unused()) {
+    issues.add('unused-setting', `--set ${key}=…: no attribute of this dump has that name`);
+  }
+}
+
+interface AttributesAnswer {
+  readonly attributes: Readonly<Record<string, { value: AttributeValue; from: string }>>;
+  readonly addressMap: readonly string[];
+}
+
+function attributesOf(dump: Dump): AttributesAnswer {
+  return {
+    attributes: Object.fromEntries(dump.attributes.entries().map(([key, { value, from }]) => [key, { value, from }])),
+    addressMap: formatRanges(dump.virtual.ranges),
+  };
+}
+
+interface Extracted {
+  readonly name: string;
+  readonly file: string;
+  readonly size: number;
+}
+
+/** Drivers choose the names: in a file's name only plain characters are kept, and the dump's number makes it unique. */
+function extractDeviceDumps(dump: Dump, folder: string): Extracted[] {
+  if (dump.deviceDumps.length === 0) return [];
+  const out = new NewFolder(folder);
+  try {
+    const extracted = dump.deviceDumps.map((device, i) => {
+      const file = `${i}-${device.name.replace(/[^\w.-]/g, '_')}`;
+      const sink = out.file(file);
+      extractDeviceDump(device, sink);
+      sink.finish();
+      return { name: device.name, file, size: device.size };
+    });
+    out.finish();
+    return extracted;
+  } finally {
+    out.abort();
+  }
+}
+
+function answer(
+  dump: Dump,
+  found: Identity,
+  symbols: readonly string[],
+  attributes: AttributesAnswer | null,
+  extracted: readonly Extracted[],
+  issues: Issues,
+): Answer {
+  const { container, arch, physical, pageSize } = dump;
+  const json = {
+    format: container.format,
+    flattened: container.flattened,
+    files: container.files,
+    compression: container.compression.length === 0 ? null : container.compression.join(','),
+    arch: arch?.name ?? null,
+    bits: physical.pointerSize * 8,
+    byteOrder: physical.littleEndian ? 'little' : 'big',
+    pageSize,
+    release: found.release,
+    buildId: found.buildId,
+    kaslrOffset: found.kaslrOffset,
+    physBase: found.physBase,
+    cpus: found.cpus,
+    presentBytes: physical.presentBytes,
+    panic: found.panic,
+    types: null,
+    symbols,
+    deviceDumps: dump.deviceDumps.map(({ name, size }) => ({ name, size })),
+    ...(attributes === null ? {} : attributes),
+    issues: jsonIssues(issues),
+  };
+  return {
+    json,
+    *text() {
+      yield* summary(dump, json, found);
+      for (const { name, file, size } of extracted) yield row('extracted', `${name} to ${file}, ${size} bytes`);
+      if (attributes === null) return;
+      yield '';
+      for (const [key, { value, from }] of Object.entries(attributes.attributes))
+        yield `${key} = ${shown(value)}  (${from})`;
+      yield '';
+      yield 'address map, in order of precedence:';
+      for (const line of attributes.addressMap) yield `  ${line}`;
+    },
+    issues: issues.list(),
+    partial: false,
+  };
+}
+
+const row = (name: string, value: string): string => `${name.padEnd(14)}${value}`;
+const hexOf = (value: bigint): string => (value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`);
+
+function shown(value: AttributeValue): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'bigint' ? hexOf(value) : String(value);
+}
+
+interface Summary {
+  readonly bits: number;
+  readonly byteOrder: string;
+  readonly pageSize: number;
+  readonly presentBytes: number;
+  readonly symbols: readonly string[];
+}
+
+const UNKNOWN = 'unknown';
+
+/** What people ask first; the same facts as the JSON has. */
+function* summary(dump: Dump, { bits, byteOrder, pageSize, presentBytes, symbols }: Summary, found: Identity) {
+  const { container, arch, name } = dump;
+  const details = [
+    container.flattened ? 'flattened' : '',
+    container.files > 1 ? `${container.files} files` : '',
+    container.compression.join(', '),
+  ].filter(text => text !== '');
+  yield row('dump', name);
+  yield row('format', [container.format, ...details].join(', '));
+  yield row('architecture', `${arch?.name ?? UNKNOWN}, ${bits}-bit, ${byteOrder}-endian, pages of ${pageSize} bytes`);
+  yield row('release', found.release ?? UNKNOWN);
+  if (found.version !== null) yield row('version', found.version);
+  if (found.nodename !== null) yield row('node', found.nodename);
+  yield row('build ID', found.buildId ?? UNKNOWN);
+  yield row('KASLR offset', found.kaslrOffset === null ? UNKNOWN : hexOf(found.kaslrOffset));
+  yield row('physical base', found.physBase === null ? UNKNOWN : hexOf(found.physBase));
+  yield row('CPUs', found.cpus === null ? UNKNOWN : String(found.cpus));
+  yield row('memory', `${presentBytes} bytes are there`);
+  yield row('panic', panicText(found));
+  yield row('symbols', symbols.length === 0 ? 'none' : symbols.join(', '));
+  for (const { name: device, size } of dump.deviceDumps) yield row('device dump', `${device}, ${size} bytes`);
+}
+
+function panicText({ panic }: Identity): string {
+  if (panic === null) return 'none that the log tells of';
+  const where = [panic.cpu === null ? '' : `CPU ${panic.cpu}`, panic.pid === null ? '' : `PID ${panic.pid}`];
+  const there = where.filter(text => text !== '').join(', ');
+  return there === '' ? panic.message : `${panic.message} (${there})`;
+}
