@@ -145,6 +145,8 @@ export class NewFolder implements FolderSink {
     try {
       mkdirSync(dirname(this.#target), { recursive: true });
       this.#temporary = mkdtempSync(join(dirname(this.#target), `.${name}.part-`));
+      // mkdtemp's folders are their owner's alone; this one becomes the result.
+      chmodSync(this.#temporary, 0o777 & ~process.umask());
     } catch (error) {
       throw new InputError({ source: name }, `cannot be made: ${systemError(error)}`);
     }
