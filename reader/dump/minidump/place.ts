@@ -326,8 +326,10 @@ class Placer {
       );
       row(own ?? header.blob, 'header', 'ok');
     }
-    if (this.#info?.blob != null) row(this.#info.blob, 'vmcoreinfo', this.#info.status);
-    else if (header?.vmcoreinfoSize != null && this.#info === null) this.#missingVmcoreinfo(header.vmcoreinfoSize);
+    if (this.#info?.blob != null) {
+      // Upstream headers have no segment for it; downstream ones know no such role: there it is a region like any other.
+      if (header?.style !== 'downstream') row(this.#info.blob, 'vmcoreinfo', this.#info.status);
+    } else if (header?.vmcoreinfoSize != null && this.#info === null) this.#missingVmcoreinfo(header.vmcoreinfoSize);
   }
 
   #missingVmcoreinfo(size: number): void {
