@@ -1,5 +1,6 @@
 // Output to files: beside the target, sparse, renamed at finish. The only place that creates output.
 import {
+  chmodSync,
   closeSync,
   ftruncateSync,
   mkdirSync,
