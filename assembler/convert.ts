@@ -10,7 +10,7 @@ import {
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import { describeElf, describeKdump } from './containers.js';
 import { writeMemory } from './copy-memory.js';
-import { tellMissing, tellRawLosses, tellVirtualOnly } from './losses.js';
+import { tellMissing, tellRawLosses, tellUnlikely, tellVirtualOnly } from './losses.js';
 import { type DumpPlan, planDump } from './plan.js';
 import { ElfWriter } from './writers/elf.js';
 import { FlattenedSink } from './writers/flattened.js';
@@ -90,6 +90,7 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
   }
   options.issues.addAll(outcome.issues);
   tellMissing([...plan.missing, ...outcome.lost], options.issues);
+  tellUnlikely(plan.unlikely, options.issues);
   if (format === 'raw') tellRawLosses(dump, plan, options.issues);
   if (format !== 'elf') tellVirtualOnly(dump, options.issues);
   const lost = sum(outcome.lost);

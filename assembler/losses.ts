@@ -18,6 +18,17 @@ export function tellMissing(missing: readonly ByteRange[], issues: Issues): void
   }
 }
 
+/** Memory that headers claim, and that no dump of this size can have lacked. */
+export function tellUnlikely(unlikely: readonly ByteRange[], issues: Issues): void {
+  for (const { start, end } of unlikely) {
+    issues.add(
+      'unlikely-claim',
+      `the input claims ${end - start} bytes at physical address 0x${start.toString(16)} that it does not have: too many for its size, so the claim is dropped`,
+      start,
+    );
+  }
+}
+
 /** Raw memory has no room for anything but memory. */
 export function tellRawLosses(dump: Dump, plan: DumpPlan, issues: Issues): void {
   if (dump.notes.length > 0 || dump.vmcoreinfo !== null) {

@@ -6,6 +6,13 @@ import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 /** Past every physical address that a dump may have. */
 export const MEMORY_END = 2 ** 52;
 
+/**
+ * Memory that the headers claim and the file lacks is kept as such up to these many bytes, or so many for each byte that is there, whichever is more. A claim
+ * of more is no dump cut short but a wrong header: it would make a few bytes into bitmaps of terabytes.
+ */
+const MISSING = { least: 2 ** 32, perByte: 1024 };
+const EXCLUDED = { least: 2 ** 40, perByte: 65536 };
+
 /** Ranges of pages, ascending and disjoint, as numbers of pages. */
 export interface PageRanges {
   readonly starts: readonly number[];
@@ -22,6 +29,8 @@ export interface DumpPlan {
   readonly excluded: readonly ByteRange[];
   /** Bytes that the dump should have and lacks: cut off, or known to be damaged. */
   readonly missing: readonly ByteRange[];
+  /** What headers claim beyond all likelihood: taken as if it had never been. */
+  readonly unlikely: readonly ByteRange[];
   /** The real bytes of pages that are there only in part. */
   readonly partial: readonly ByteRange[];
   /** One past the last page that is present, excluded or missing. */
@@ -42,16 +51,38 @@ export function planDump(physical: PhysicalMemory, pageSize: number, lost: reado
     bytes += end - start;
     return { start, end, value };
   });
-  const end = Math.max(lastEnd(kept), lastEnd(excluded.ranges), lastEnd(absent));
+  const lacking = likely(absent, bytes, MISSING);
+  const filtered = likely(excluded.ranges, bytes, EXCLUDED);
+  const end = Math.max(lastEnd(kept), lastEnd(filtered.ranges), lastEnd(lacking.ranges));
   return {
     pageSize,
     present: Extents.from(laid),
     presentBytes: bytes,
-    excluded: excluded.ranges,
-    missing: absent,
+    excluded: filtered.ranges,
+    missing: lacking.ranges,
+    unlikely: [...lacking.beyond, ...filtered.beyond],
     partial: partialPages(kept, pageSize),
     endPfn: Math.ceil(end / pageSize),
   };
+}
+
+/** Parts ranges into those that are within the limit together, in order, and the others. */
+function likely(
+  ranges: readonly ByteRange[],
+  presentBytes: number,
+  limit: { readonly least: number; readonly perByte: number },
+): { ranges: readonly ByteRange[]; beyond: readonly ByteRange[] } {
+  let left = Math.max(limit.least, presentBytes * limit.perByte);
+  const kept: ByteRange[] = [];
+  const beyond: ByteRange[] = [];
+  for (const range of ranges) {
+    const bytes = range.end - range.start;
+    if (bytes <= left) {
+      left -= bytes;
+      kept.push(range);
+    } else beyond.push(range);
+  }
+  return { ranges: kept, beyond };
 }
 
 function place(run: MemoryRun, present: RangeList, excluded: RangeList, missing: RangeList): void {

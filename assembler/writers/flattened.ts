@@ -1,7 +1,7 @@
 // A sink that turns what is written into makedumpfile's flattened stream, in any order and once each: every byte of the file described is in exactly one
 // record, unless it is patched after it was written. Readers of the format differ in what they make of bytes that no record has,
 // so holes are written out as zeros in the end.
-import type { ByteSink } from 'kdumpling/reader';
+import { type ByteSink, InputError } from 'kdumpling/reader';
 import {
   encodeFlattenedEnd,
   encodeFlattenedHeader,
@@ -12,6 +12,8 @@ import {
 const BUFFER_SIZE = 1 << 20;
 /** Holes kept open for later patches; further ones are written out at once. */
 const MOST_HOLES = 65536;
+/** Zeros for holes: so many, or so many for each byte written, whichever is more. Only headers that lie make more, bitmaps of memory at 16 TiB and beyond. */
+const ZEROS_LIMIT = { least: 2 ** 30, perByte: 16 };
 const ZEROS = new Uint8Array(65536);
 
 export class FlattenedSink implements ByteSink {
@@ -22,6 +24,8 @@ export class FlattenedSink implements ByteSink {
   #buffered = 0;
   /** Ascending and disjoint: bytes that no record has yet. */
   readonly #holes: { start: number; end: number }[] = [];
+  /** Bytes that were written as they are. */
+  #written = 0;
   readonly #header = new Uint8Array(FLATTENED_RECORD_HEADER_SIZE);
   readonly #view = new DataView(this.#header.buffer);
 
@@ -39,6 +43,7 @@ export class FlattenedSink implements ByteSink {
     if (this.#buffered === 0) return;
     this.#record(this.position - this.#buffered, this.#buffered);
     this.#out.write(this.#buffer.subarray(0, this.#buffered));
+    this.#written += this.#buffered;
     this.#buffered = 0;
   }
 
@@ -95,8 +100,19 @@ export class FlattenedSink implements ByteSink {
     }
   }
 
+  #checkHoles(): void {
+    const zeros = this.#holes.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (zeros <= Math.max(ZEROS_LIMIT.least, this.#written * ZEROS_LIMIT.perByte)) return;
+    throw new InputError(
+      { source: 'flattened output', record: 'flattened stream', offset: this.#holes[0].start },
+      `${zeros} bytes of zeros would have to be written for holes`,
+      'write the file itself, without --flat',
+    );
+  }
+
   finish(): void {
     this.#flush();
+    this.#checkHoles();
     for (const { start, end } of this.#holes) this.#zeros(start, end);
     encodeFlattenedEnd(this.#view, 0);
     this.#out.write(this.#header);

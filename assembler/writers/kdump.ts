@@ -206,14 +206,30 @@ export class KdumpWriter implements DumpWriter {
     if (composed >= 0 && composed < pfn) {
       this.#pagePfn = -1;
       this.#skipTo(composed);
-      if (this.#pageLost) this.#describeLost();
+      if (this.#pageLost) this.#skipTo(composed + 1);
       else this.#storePage(this.#page);
     }
     this.#skipTo(pfn);
   }
 
+  /** Descriptors of lost pages are zeros, as makedumpfile leaves those that a full disk kept it from writing: the hole that is there already. */
   #skipTo(pfn: number): void {
-    while (this.#range < this.#dumped.starts.length && this.#next < pfn) this.#describeLost();
+    const { starts, ends } = this.#dumped;
+    while (this.#range < starts.length && this.#next < pfn) {
+      const end = Math.min(ends[this.#range], pfn);
+      this.#incomplete = true;
+      this.#flushDescriptors();
+      this.#descriptorsAt += (end - this.#next) * PAGE_DESCRIPTOR_SIZE;
+      this.#moveTo(end);
+    }
+  }
+
+  /** `pfn` of the range at hand, or its end, is next. */
+  #moveTo(pfn: number): void {
+    this.#next = pfn;
+    if (pfn < this.#dumped.ends[this.#range]) return;
+    this.#range++;
+    this.#next = this.#dumped.starts[this.#range] ?? 0;
   }
 
   #store(pfn: number, bytes: Uint8Array, at: number): void {
@@ -244,22 +260,12 @@ export class KdumpWriter implements DumpWriter {
     this.#describe(this.#zeroAt, this.#pageSize, 0);
   }
 
-  /** As makedumpfile leaves the pages that a full disk kept it from writing. */
-  #describeLost(): void {
-    this.#incomplete = true;
-    this.#describe(0, 0, 0);
-  }
-
   #describe(offset: number, size: number, flags: number): void {
     const at = this.#described * PAGE_DESCRIPTOR_SIZE;
     encodePageDescriptor(this.#view, at, this.#kdump.littleEndian, offset, size, flags);
     this.#described++;
     if (this.#described === DESCRIPTORS_PER_BLOCK) this.#flushDescriptors();
-    this.#next++;
-    if (this.#next === this.#dumped.ends[this.#range]) {
-      this.#range++;
-      this.#next = this.#dumped.starts[this.#range] ?? 0;
-    }
+    this.#moveTo(this.#next + 1);
   }
 
   #flushDescriptors(): void {

@@ -59,7 +59,16 @@ function openElf(input: DumpInput): OpenedContainer {
     ? sectionNotes(source, header, sections, issues)
     : segmentNotes(source, header, table, issues);
   if (segments.length === 0 && notes.length === 0) {
-    throw new InputError({ source: source.name, record: 'ELF header' }, 'the core has neither segments nor notes');
+    throw new InputError(
+      {
+        source: source.name,
+        record: 'ELF header',
+        field: 'e_phnum',
+        offset: header.bits === 64 ? 56 : 44,
+        value: header.phnum,
+      },
+      'the core has neither segments nor notes',
+    );
   }
   const regions = isRegionCore(segments) || notes.some(isRealBytes);
   const physical = physicalMemory(source, segments, regions, input);

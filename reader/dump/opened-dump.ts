@@ -87,10 +87,11 @@ export class OpenedDump implements Dump {
       throw new RangeError(`arch.name: ${JSON.stringify(name)} is no architecture that is known here`);
     }
     if (arch === null) {
-      const machine = this.#opened.machine ?? this.#opened.utsname?.machine ?? 'nothing';
+      const machine = this.#opened.machine ?? this.#opened.utsname?.machine;
+      const said = machine === undefined ? 'nothing' : JSON.stringify(machine);
       this.issues.add(
         'unknown-architecture',
-        `the architecture is not known (${machine} in the header); it can be said with --set arch.name=NAME`,
+        `the architecture is not known (${said} in the header); it can be said with --set arch.name=NAME`,
       );
     }
     this.#attributes.set(

@@ -53,24 +53,30 @@ export function decodeNotes(bytes: Uint8Array, littleEndian: boolean, issues: Is
   return notes;
 }
 
+const encoder = new TextEncoder();
+
 export function noteSize(name: string, descriptorSize: number): number {
-  return 12 + alignUp(name.length + 1, 4) + alignUp(descriptorSize, 4);
+  return encodedSize(encoder.encode(name), descriptorSize);
 }
 
+/** A name's length in characters is not its length in bytes: hostile ones are not ASCII. */
+const encodedSize = (name: Uint8Array, descriptorSize: number): number =>
+  12 + alignUp(name.length + 1, 4) + alignUp(descriptorSize, 4);
+
 export function encodeNotes(notes: readonly Note[], littleEndian: boolean): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(notes.reduce((sum, note) => sum + noteSize(note.name, note.descriptor.length), 0));
+  const names = notes.map(note => encoder.encode(note.name));
+  const size = notes.reduce((sum, { descriptor }, i) => sum + encodedSize(names[i], descriptor.length), 0);
+  const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
-  const encoder = new TextEncoder();
   let at = 0;
-  for (const note of notes) {
-    const name = encoder.encode(note.name);
+  for (const [i, { type, descriptor }] of notes.entries()) {
+    const name = names[i];
     view.setUint32(at, name.length + 1, littleEndian);
-    view.setUint32(at + 4, note.descriptor.length, littleEndian);
-    view.setUint32(at + 8, note.type, littleEndian);
+    view.setUint32(at + 4, descriptor.length, littleEndian);
+    view.setUint32(at + 8, type, littleEndian);
     bytes.set(name, at + 12);
-    const descriptorAt = at + 12 + alignUp(name.length + 1, 4);
-    bytes.set(note.descriptor, descriptorAt);
-    at = descriptorAt + alignUp(note.descriptor.length, 4);
+    bytes.set(descriptor, at + 12 + alignUp(name.length + 1, 4));
+    at += encodedSize(name, descriptor.length);
   }
   return bytes;
 }

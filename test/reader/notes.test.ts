@@ -32,7 +32,7 @@ function noteParser(littleEndian: boolean): Parser {
 }
 
 const note: fc.Arbitrary<Note> = fc.record({
-  name: fc.stringMatching(/^[A-Z]{1,12}$/),
+  name: fc.oneof(fc.stringMatching(/^[A-Z]{1,12}$/), fc.constant('Gerät\ufffd')),
   type: fc.nat(0xffffffff),
   descriptor: fc.uint8Array({ maxLength: 50 }),
 });
@@ -53,7 +53,7 @@ test('what is encoded is what another parser reads, and what we read', t => {
       t.is(issues.count, 0);
       const parsed = list.length === 0 ? [] : (noteParser(littleEndian).parse(bytes) as { notes: ParsedNote[] }).notes;
       const theirs = parsed.map(({ name, type, desc }) => ({
-        name: Buffer.from(name.subarray(0, -1)).toString('latin1'),
+        name: Buffer.from(name.subarray(0, -1)).toString('utf8'),
         type,
         descriptor: [...desc],
       }));
