@@ -1,0 +1,20 @@
+// Does with an input what the commands do with it.
+import { exerciseDump } from './exercise-dump.js';
+import { exerciseCodec, exerciseKinfo, exerciseRegionSet, exerciseSymbols } from './exercise-parts.js';
+import type { Hostile, InputKind } from './mutations.js';
+
+/** What is wrong with what came of it; refusals are thrown. */
+type Exercise = (input: Hostile) => string[] | Promise<string[]>;
+
+const EXERCISES: Record<InputKind, Exercise> = {
+  dump: exerciseDump,
+  folder: exerciseDump,
+  raw: exerciseDump,
+  vmcoreinfo: exerciseDump,
+  symbols: exerciseSymbols,
+  kinfo: exerciseKinfo,
+  codec: exerciseCodec,
+  'region-set': exerciseRegionSet,
+};
+
+export const exercise = async (input: Hostile): Promise<string[]> => EXERCISES[input.base.kind](input);
