@@ -12,6 +12,8 @@ export interface WrittenFile {
 
 export interface Backend {
   readonly name: string;
+  /** True where registered regions change nothing in what it writes: a caller need not register any. */
+  readonly ignoresRegions?: true;
   /** null: accepted. */
   register(region: Region): Refusal | null;
   unregister(region: Region): Refusal | null;

@@ -212,15 +212,18 @@ export function carve(
       issues,
     });
     const series = sets.series ?? USER_SERIES;
-    const carved = registerRegions({
-      kernel,
-      memory,
-      series,
-      withSet: set !== null,
-      requests: sets.requests,
-      backend,
-      issues,
-    });
+    // A core image of regions that nobody takes would only be memory that the kernel did not have.
+    const carved: Carved = backend.ignoresRegions
+      ? { regions: [], leftOut: [] }
+      : registerRegions({
+          kernel,
+          memory,
+          series,
+          withSet: set !== null,
+          requests: sets.requests,
+          backend,
+          issues,
+        });
     const before = issues.count;
     const files = backend.dump(kernel, out, issues).map(fileRow);
     const lost = issues.count > before;

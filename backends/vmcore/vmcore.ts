@@ -10,6 +10,7 @@ const NAME = 'vmcore';
 
 class VmcoreBackend implements Backend {
   readonly name = 'vmcore';
+  readonly ignoresRegions = true;
   readonly #bits: 32 | 64 | null;
 
   constructor(bits: 32 | 64 | null) {
