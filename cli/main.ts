@@ -14,6 +14,7 @@ import { toJson } from './json.js';
 
 /** name -> one line of help, and where the command is. */
 const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {
+  demo: { about: "run the whole pipeline on a real kernel's regions", load: () => import('./demo.js') },
   assemble: { about: 'put an ELF core together from a region dump', load: () => import('./assemble.js') },
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
