@@ -7,6 +7,8 @@ export type { DumpCpu } from './dump/cpus.js';
 export { type DeviceDump, extractDeviceDump } from './dump/device-dumps.js';
 export * from './dump/dump.js';
 export { ExtentMemory, type ExtentMemoryOptions, type Gap } from './dump/extent-memory.js';
+export { FlattenedSource } from './dump/flattened.js';
+export { FrameBitmap } from './dump/frame-bitmap.js';
 export { JoinedSource } from './dump/joined-source.js';
 export { type OpenOptions, openDump } from './dump/open.js';
 export type { OpenedDump } from './dump/opened-dump.js';

@@ -27,6 +27,7 @@ import type { DumpInput, DumpProbe, OpenedContainer } from './container.js';
 import { readElfHeader, readProgramHeaders, readSectionHeaders, sectionNames } from './elf-tables.js';
 import { ExtentMemory, type Gap } from './extent-memory.js';
 import { readNotes } from './read-notes.js';
+import { VMCOREINFO_NAME } from './vmcoreinfo.js';
 
 /** No architecture has physical addresses beyond. */
 const MEMORY_END = 2 ** 52;
@@ -70,7 +71,7 @@ function openElf(input: DumpInput): OpenedContainer {
       'the core has neither segments nor notes',
     );
   }
-  const regions = isRegionCore(segments) || notes.some(isRealBytes);
+  const regions = isRegionCore(segments, notes);
   const physical = physicalMemory(source, segments, regions, input);
   const byFile = segments.some(({ paddr }) => paddr === NO_PADDR);
   return {
@@ -174,10 +175,12 @@ function sectionNotes(
 }
 
 /**
- * A core of registered regions: most of its segments begin or end within a page. (/proc/vmcore has a few such segments, where firmware's memory map has
- * them; segments of filtered pages and of QEMU are whole pages.)
+ * A core of registered regions: of a kernel, which VMCOREINFO tells, and most of its segments begin or end within a page. (/proc/vmcore has a few such
+ * segments, where firmware's memory map has them; segments of filtered pages and of QEMU are whole pages.) A note about filling says it outright.
  */
-function isRegionCore(segments: readonly ProgramHeader[]): boolean {
+function isRegionCore(segments: readonly ProgramHeader[], notes: readonly Note[]): boolean {
+  if (notes.some(isRealBytes)) return true;
+  if (!notes.some(({ name }) => name === VMCOREINFO_NAME)) return false;
   const filled = segments.filter(({ filesz, paddr }) => filesz > 0 && paddr !== NO_PADDR);
   const odd = filled.filter(({ paddr, filesz }) => paddr % SMALLEST_PAGE !== 0 || filesz % SMALLEST_PAGE !== 0);
   return odd.length * 2 > filled.length;

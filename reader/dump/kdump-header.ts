@@ -180,11 +180,11 @@ function readSubHeader(
   const sub = decode(false);
   if (kind.bits === 32) {
     const padded = decode(true);
-    if (wrongPlaces(sub, source.size).length > wrongPlaces(padded, source.size).length) {
-      return { kind: { ...kind, padded: true }, sub: checked(padded, source, issues) };
+    if (wrongPlaces(sub, base, source.size).length > wrongPlaces(padded, base, source.size).length) {
+      return { kind: { ...kind, padded: true }, sub: checked(padded, base, source, issues) };
     }
   }
-  return { kind, sub: checked(sub, source, issues) };
+  return { kind, sub: checked(sub, base, source, issues) };
 }
 
 const PLACES = [
@@ -193,18 +193,20 @@ const PLACES = [
   ['eraseinfo', 'offsetEraseinfo', 'sizeEraseinfo'],
 ] as const;
 
-/** The pieces whose place is outside the file. */
-function wrongPlaces(sub: DiskdumpSubHeader, fileSize: number): (typeof PLACES)[number][] {
-  return PLACES.filter(([, offset, size]) => sub[size] > 0 && sub[offset] + sub[size] > fileSize);
+/** The pieces that do not lie between the header's block and the end of the file. */
+function wrongPlaces(sub: DiskdumpSubHeader, first: number, end: number): (typeof PLACES)[number][] {
+  return PLACES.filter(([, offset, size]) =>
+    sub[size] === 0 ? sub[offset] > end : sub[offset] < first || sub[offset] + sub[size] > end,
+  );
 }
 
 /** A piece that cannot be where the sub header says is taken as not there. */
-function checked(sub: DiskdumpSubHeader, source: ByteSource, issues: Issues): DiskdumpSubHeader {
+function checked(sub: DiskdumpSubHeader, first: number, source: ByteSource, issues: Issues): DiskdumpSubHeader {
   const good = { ...sub };
-  for (const [what, offset, size] of wrongPlaces(sub, source.size)) {
+  for (const [what, offset, size] of wrongPlaces(sub, first, source.size)) {
     issues.add(
       'kdump-sub-header',
-      `${what} of ${sub[size]} bytes at file offset ${hex(sub[offset])} would end behind the file of ${source.size} bytes`,
+      `${what} of ${sub[size]} bytes at file offset ${hex(sub[offset])} do not lie behind the header in the file of ${source.size} bytes`,
       sub[offset],
     );
     good[offset] = 0;

@@ -328,10 +328,10 @@ export class KdumpMemory extends CachedMemory {
     const part = this.#parts.find(candidate => candidate.part.source === source);
     if (part === undefined || part.pages <= 0) return null;
     const { pages, descriptors } = part;
-    if (!descriptors.fetch(pages - 1)) return `the last of its ${pages} page descriptors`;
+    if (!descriptors.fetch(pages - 1)) return `the last of its ${pages} page descriptors lie behind its end`;
     const { offset, size } = descriptors;
-    if (offset === 0 && size === 0) return 'its last pages were written';
-    return offset + size > source.size ? `the page data at file offset ${hex(offset)}` : null;
+    if (offset === 0 && size === 0) return 'its last pages were never written';
+    return offset + size > source.size ? `page data at file offset ${hex(offset)} lies behind its end` : null;
   }
 
   /** By the bitmaps: pages that turn out to be cut off or corrupt are counted. */

@@ -188,11 +188,7 @@ function tellCutShort(parts: readonly OpenedPart[], memory: KdumpMemory, issues:
     if (part.endPfn > MOST_COUNTED) continue;
     const missing = memory.cutShort(source);
     if (missing === null) continue;
-    issues.add(
-      'truncated',
-      `${source.name} ends at ${source.size} bytes, before ${missing}; pages behind that cannot be read`,
-      opened.descriptorsAt,
-    );
+    issues.add('truncated', `${source.name} was cut short at ${source.size} bytes: ${missing}`, opened.descriptorsAt);
   }
 }
 
