@@ -2,7 +2,7 @@
 // that boot firmware reads. Source: drivers/soc/qcom/{msm_minidump,minidump_smem}.c (msm-5.15).
 import { OverlayMemory, type Refusal, type Region, type TargetKernel } from 'kdumpling/producer';
 import { alignUp, type FolderSink, type Issues, MemoryFault } from 'kdumpling/reader';
-import { MINIDUMP_MAGIC, type RegionRecord } from 'kdumpling/reader/formats/qcom-minidump';
+import { MINIDUMP_MAGIC, type RegionRecord, safeFileName } from 'kdumpling/reader/formats/qcom-minidump';
 import {
   encodeMsmHeader,
   MSM_BANNER,
@@ -77,7 +77,7 @@ export class MsmDriver {
   }
 }
 
-/** A registered region becomes a client of the driver: its name cut to what the driver takes and made unique, its size rounded up. */
+/** A registered region becomes a client of the driver: its name made one for a file, cut to what the driver takes and unique, its size rounded up. */
 class QcomMsm implements Backend {
   readonly name = 'qcom-msm';
   readonly #options: MsmOptions;
@@ -123,7 +123,8 @@ class QcomMsm implements Backend {
   }
 
   #clientName({ name, id }: Region): string {
-    const whole = name === '' ? `region${id}` : name;
+    // Clients choose names that make file names: `runqueues[0]` becomes `runqueues_0_`.
+    const whole = name === '' ? `region${id}` : safeFileName(name);
     const cut = whole.slice(0, MSM_NAME_LENGTH);
     if (!this.#driver.entries.some(entry => entry.name === cut)) return cut;
     const suffix = `_${id}`;

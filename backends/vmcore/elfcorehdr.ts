@@ -1,7 +1,7 @@
 // What the panicking kernel leaves for the crash kernel: the elfcorehdr (an ELF header whose p_offset are physical addresses), per-CPU notes, the VMCOREINFO note and, on x86,
 // the backup region that the low 640 KiB were copied to. Sources: kexec-tools kexec/crashdump-elf.c, kernel/kexec_file.c crash_prepare_elf64_headers(), arch/x86/kernel/crash.c.
 import type { OverlayMemory, TargetKernel } from 'kdumpling/producer';
-import { alignUp, type Issues, type PhysicalMemory } from 'kdumpling/reader';
+import { alignUp, InputError, type Issues, type PhysicalMemory } from 'kdumpling/reader';
 import {
   ET_CORE,
   elfHeaderSize,
@@ -70,8 +70,9 @@ function writeHeader(
   headers: readonly ProgramHeader[],
 ): number {
   if (headers.length >= PN_XNUM) {
-    throw new BackendOptionError(
-      `memory lies in ${headers.length} pieces, but an elfcorehdr has at most 65534 headers`,
+    throw new InputError(
+      { source: 'memory', record: 'elfcorehdr', field: 'e_phnum', value: headers.length },
+      'memory lies in more pieces than an elfcorehdr has headers for',
     );
   }
   const kind = { bits, littleEndian: kernel.littleEndian };
@@ -103,7 +104,10 @@ function writeHeader(
   });
   const at = memory.allocate(bytes.length);
   if (bits === 32 && at + bytes.length > 2 ** 32) {
-    throw new BackendOptionError('there is no room below 4 GiB for the elfcorehdr of an ELF32 core: use ELF64');
+    throw new InputError(
+      { source: 'memory', record: 'elfcorehdr' },
+      'there is no room for it below 4 GiB, where an ELF32 header ends',
+    );
   }
   memory.write(at, bytes);
   return at;

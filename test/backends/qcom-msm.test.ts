@@ -35,13 +35,15 @@ const REGIONS = [
   region(39, 'kallsyms_token_table', 0x4000, 8, 'Kunknown'),
   region(40, 'kallsyms_token_index', 0x5000, 8, 'Kunknown'),
   region(15, 'taint_flags', 0x6000, 57, 'Ktaint_fl'),
+  region(46, 'runqueues[0]', 0x7000, 256, 'Kunknown'),
 ];
-/** As clients of the driver: at most twelve letters, unique, sizes multiples of 4; the core image's header is left to the driver. */
+/** As clients of the driver: at most twelve letters that a file name may have, unique, sizes multiples of 4; the core image's header is left to the driver. */
 const CLIENTS = [
   ['printk_rb_st', 0x10_0ff0, 88],
   ['kallsyms_tok', 0x4000, 8],
   ['kallsyms__40', 0x5000, 8],
   ['taint_flags', 0x6000, 60],
+  ['runqueues_0_', 0x7000, 256],
 ] as const;
 
 function dump(options = {}) {
@@ -93,7 +95,7 @@ test('regions added before the driver came up are dumped, but not in the header'
   const header = decodeMsmHeader(bytes('md_KELF_HDR.BIN'), { source: 'x', record: 'header' }, new Issues());
   t.deepEqual(
     header.regions.map(({ name }) => name),
-    ['kallsyms__40', 'taint_flags'],
+    ['kallsyms__40', 'taint_flags', 'runqueues_0_'],
   );
 });
 
