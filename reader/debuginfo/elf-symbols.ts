@@ -140,7 +140,8 @@ export class ElfSymbols implements Symbols {
 
   #inZeroBasedPerCpu(entry: Entry): boolean {
     const section = this.file.sections[entry.section];
-    return section === undefined ? false : section.label.startsWith('.data..percpu') && section.addr === 0n;
+    if (section === undefined || !section.label.startsWith('.data..percpu') || section.addr !== 0n) return false;
+    return entry.value <= BigInt(section.size);
   }
 
   #moved(value: bigint): bigint {
@@ -193,15 +194,7 @@ export class ElfSymbols implements Symbols {
 
   /** Where each name ends a string: linkers let a name share the tail of a longer one. */
   #places(names: Iterable<string>): Map<number, string> {
-    const byLast = new Map<number, { name: string; bytes: Uint8Array }[]>();
-    for (const name of new Set(names)) {
-      const bytes = new TextEncoder().encode(name);
-      if (bytes.length === 0 || bytes.length > MOST_NAME) continue;
-      const last = bytes[bytes.length - 1];
-      const list = byLast.get(last);
-      if (list === undefined) byLast.set(last, [{ name, bytes }]);
-      else list.push({ name, bytes });
-    }
+    const byEnd = namesByEnd(names);
     const places = new Map<number, string>();
     const window = new Uint8Array(WINDOW);
     let kept = 0;
@@ -211,9 +204,11 @@ export class ElfSymbols implements Symbols {
       if (got <= 0) break;
       const end = kept + got;
       for (let nul = window.indexOf(0, kept); nul >= 0 && nul < end; nul = window.indexOf(0, nul + 1)) {
-        for (const { name, bytes } of nul === 0 ? [] : (byLast.get(window[nul - 1]) ?? [])) {
-          const start = nul - bytes.length;
-          if (start >= 0 && equal(window, start, bytes)) places.set(offset - kept + start, name);
+        for (let length = 1; length <= END_BYTES && length <= nul; length++) {
+          for (const { name, bytes } of byEnd[length].get(endKey(window, nul, length)) ?? []) {
+            const start = nul - bytes.length;
+            if (start >= 0 && equal(window, start, bytes)) places.set(offset - kept + start, name);
+          }
         }
       }
       offset += got;
@@ -323,6 +318,37 @@ class AddressOrder {
 }
 
 const entrySize = (file: ElfFile): number => (file.header.bits === 64 ? 24 : 16);
+
+interface WantedName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** By how many bytes names are sorted into lists; shorter ones by all they have. */
+const END_BYTES = 4;
+
+/** Index: how many bytes at the end; key: those bytes. */
+function namesByEnd(names: Iterable<string>): Map<number, WantedName[]>[] {
+  const byEnd = Array.from({ length: END_BYTES + 1 }, () => new Map<number, WantedName[]>());
+  const encoder = new TextEncoder();
+  for (const name of new Set(names)) {
+    const bytes = encoder.encode(name);
+    if (bytes.length === 0 || bytes.length > MOST_NAME) continue;
+    const length = Math.min(bytes.length, END_BYTES);
+    const key = endKey(bytes, bytes.length, length);
+    const list = byEnd[length].get(key);
+    if (list === undefined) byEnd[length].set(key, [{ name, bytes }]);
+    else list.push({ name, bytes });
+  }
+  return byEnd;
+}
+
+/** The `length` bytes before `end` as one number. */
+function endKey(bytes: Uint8Array, end: number, length: number): number {
+  let key = 0;
+  for (let i = end - length; i < end; i++) key = (key << 8) | bytes[i];
+  return key;
+}
 
 /** What stands for a thing in memory: no sections, files or references. */
 function named(entry: Entry): boolean {
