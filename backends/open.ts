@@ -21,7 +21,10 @@ export interface BackendOptions {
   readonly encrypted?: boolean;
   /** Qualcomm: false for firmware whose table is not ready. */
   readonly firmwareReady?: boolean;
-  /** debug-kinfo: bytes of the area (`216`, the newest kernel's); qcom-msm: what comes before the regions' sections (`table-banner`). */
+  /**
+   * debug-kinfo: bytes of the area (`216`, the newest kernel's); qcom-msm: what comes before the regions' sections (`table-banner`); vmcore: `elf32` or `elf64`
+   * (as kexec-tools chooses).
+   */
   readonly layout?: string;
   /** qcom-msm: CONFIG_MINIDUMP_MAX_ENTRIES + 1 (201). */
   readonly slots?: number;
@@ -29,8 +32,6 @@ export interface BackendOptions {
   readonly headerName?: string;
   /** qcom-msm: how many regions are added before the driver comes up: in the table, not in the header (0). */
   readonly pending?: number;
-  /** vmcore: 32 or 64 (as kexec-tools chooses). */
-  readonly elf?: 32 | 64;
 }
 
 const QUALCOMM = ['media', 'bare', 'encrypted', 'firmwareReady'] as const;
@@ -56,7 +57,7 @@ const KINDS: Readonly<Record<BackendName, Kind>> = {
   },
   'debug-kinfo': { takes: ['layout'], open: ({ layout }) => openDebugKinfo(kinfoLayoutOf(layout)) },
   raw: { takes: [], open: openRaw },
-  vmcore: { takes: ['elf'], open: ({ elf }) => openVmcore(elf ?? null) },
+  vmcore: { takes: ['layout'], open: ({ layout }) => openVmcore(elfBitsOf(layout)) },
 };
 
 export const BACKEND_NAMES = Object.keys(KINDS) as readonly BackendName[];
@@ -105,6 +106,13 @@ function slotsOf(slots: number | undefined): number {
     throw new BackendOptionError(`slots is ${value}: it is 5 to ${MSM_USUAL_SLOTS}`);
   }
   return value;
+}
+
+function elfBitsOf(layout: string | undefined): 32 | 64 | null {
+  if (layout === undefined) return null;
+  if (layout === 'elf32') return 32;
+  if (layout === 'elf64') return 64;
+  throw new BackendOptionError(`vmcore has no layout ${JSON.stringify(layout)}: it is elf32 or elf64`);
 }
 
 function kinfoLayoutOf(layout: string | undefined): KinfoLayout {

@@ -117,7 +117,10 @@ export const command: DefineCommand = context =>
           ]),
         )
         .option('--bare', 'Qualcomm, folder: without dump_info.txt and load.cmm')
-        .option('--layout <name>', 'debug-kinfo: bytes of its area; qcom-msm: the shape of its header')
+        .option(
+          '--layout <name>',
+          'debug-kinfo: bytes of its area; qcom-msm: the shape of its header; vmcore: elf32 or elf64',
+        )
         .option('--json', 'print one JSON value'),
     ),
   )
@@ -254,6 +257,7 @@ export function carve(
     return { json, issues: all, partial: lost || isPartial(kernel, carved, sets.requests) };
   } catch (error) {
     out.abort();
+    if (error instanceof BackendOptionError) throw new UsageError(error.message);
     throw error;
   }
 }

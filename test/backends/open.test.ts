@@ -26,6 +26,7 @@ const WRONG: readonly (readonly [string, BackendOptions, RegExp])[] = [
   ['qcom-minidump', { media: 'ram', bare: true }, /only a folder can be bare, not ram/],
   ['qcom-msm', { layout: 'tables' }, /no layout "tables": it is one of table-banner, banner, table-at-banner/],
   ['qcom-msm', { slots: 1e9 }, /slots is 1000000000: it is 5 to 201/],
+  ['vmcore', { layout: '32' }, /no layout "32": it is elf32 or elf64/],
   ['debug-kinfo', { layout: '200' }, /no layout "200": it is one of 216 \(meminspect v3\), 452/],
 ];
 

@@ -221,12 +221,12 @@ test('i386: ELF32, no second map of the image, highmem without an address', t =>
 test('ELF32 ends at 4 GiB', t => {
   const large = madeKernel({ ...I386, pieces: [data(0x10_0000, RAM), data(0x1_0000_0000, ROM)] });
   t.is(dump(large).core[4], 2, 'ELF64 where nothing was asked for');
-  t.throws(() => dump(large, { elf: 32 }), {
+  t.throws(() => dump(large, { layout: 'elf32' }), {
     instanceOf: BackendOptionError,
     message: /memory reaches to 0x100001000, but an ELF32 header ends at 4 GiB/,
   });
-  t.throws(() => dump(madeKernel(X86), { elf: 32 }), { instanceOf: BackendOptionError, message: /x86_64/ });
-  t.is(dump(madeKernel(I386), { elf: 64 }).core[4], 2);
+  t.throws(() => dump(madeKernel(X86), { layout: 'elf32' }), { instanceOf: BackendOptionError, message: /x86_64/ });
+  t.is(dump(madeKernel(I386), { layout: 'elf64' }).core[4], 2);
 });
 
 test('what is not known is told: notes, VMCOREINFO, the end of the image', t => {
