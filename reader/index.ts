@@ -13,6 +13,7 @@ export { JoinedSource } from './dump/joined-source.js';
 export { type OpenOptions, openDump } from './dump/open.js';
 export type { OpenedDump } from './dump/opened-dump.js';
 export { LongNote } from './dump/read-notes.js';
+export { type FoundVmcoreinfo, findVmcoreinfo, noteByteOrder } from './dump/vmcoreinfo.js';
 export * from './extents.js';
 export * from './fault.js';
 export * from './issue.js';
