@@ -77,15 +77,15 @@ export function scanPages(
  * @param named physical address of SMEM that the user gave, or null to search
  */
 export function findMinidumpItem(memory: PhysicalMemory, named: number | null, faults: Faults): SmemItemPlace | null {
-  const tables: number[] = [];
   if (named === null) {
     let found: SmemItemPlace | null = null;
     const partitions: number[] = [];
+    let tried = 0;
     scanPages(memory, ['$TOC', '$PRT'], (paddr, mark) => {
-      (mark === '$TOC' ? tables : partitions).push(paddr);
-      return tables.length + partitions.length < MOST_CANDIDATES;
+      if (mark === '$PRT') partitions.push(paddr);
+      else found = followTable(memory, paddr, null, faults);
+      return found === null && ++tried < MOST_CANDIDATES;
     });
-    for (const table of tables) found ??= followTable(memory, table, null, faults);
     for (const partition of found === null ? partitions : []) found ??= loosePartition(memory, partition, faults);
     return found;
   }
