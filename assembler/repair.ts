@@ -45,11 +45,15 @@ function withoutVmcoreinfo(placement: Placement, architecture: Architecture | nu
   const { vaddr, paddr } = image;
   const kaslr = `--kaslr=OFFSET, where OFFSET is ${hex(vaddr)} less vmlinux's address of linux_banner`;
   const distance = BigInt.asUintN(64, vaddr - BigInt(paddr));
-  const options: Record<string, string> = {
-    arm64: `--machdep kimage_voffset=${hex(distance)} (and phys_offset=, vabits_actual= where they are not the usual ones)`,
-    x86_64: `--machdep phys_base=${hex(BigInt.asIntN(64, START_KERNEL_MAP - distance))}`,
-  };
-  const machdep = options[architecture?.name ?? ''] ?? 'the --machdep options of its architecture';
+  if (architecture?.name === 'x86_64') {
+    const physBase = hex(BigInt.asIntN(64, START_KERNEL_MAP - distance));
+    const message = `${lead}crash does not open an x86_64 core without it (it reads vmcoreinfo_data then): register it; phys_base is ${physBase}, and for the rest: ${kaslr}`;
+    return { code, message, address: vaddr };
+  }
+  const machdep =
+    architecture?.name === 'arm64'
+      ? `--machdep kimage_voffset=${hex(distance)},phys_offset=ADDRESS,vabits_actual=BITS, with the start of memory and the width of kernel addresses`
+      : 'the --machdep options of its architecture';
   return { code, message: `${lead}give crash ${machdep}, and ${kaslr}`, address: vaddr };
 }
 

@@ -1,12 +1,13 @@
 // The note that tells which bytes of whole pages are real, where regions smaller than a page had to be written as pages: without it the filling
-// zeros cannot be told from memory. Our own: name "KDUMPLING", type 1; u32 version (1), u32 zero, then pairs of u64 [start, end) of physical
+// zeros cannot be told from memory. Our own: name "KDUMPLING", type 0x4b44; u32 version (1), u32 zero, then pairs of u64 [start, end) of physical
 // addresses, ascending, which cover all real bytes of every page that is real only in part. Pages that no pair touches are real as a whole.
 import type { Issues } from '../issue.js';
 import { getU64, setU64 } from '../u64.js';
 import type { Note } from './notes.js';
 
 export const REAL_BYTES_NAME = 'KDUMPLING';
-export const NT_REAL_BYTES = 1;
+/** Far from every type that tools know: crash and gdb go by the type of a note whose name they do not know. */
+export const NT_REAL_BYTES = 0x4b44;
 const VERSION = 1;
 const HEADER_SIZE = 8;
 const PAIR_SIZE = 16;

@@ -313,22 +313,25 @@ class Placer {
     return true;
   }
 
+  /** A row for a blob that is not memory of the core. */
+  #addRole(blob: Blob, role: 'header' | 'vmcoreinfo', status: RegionStatus): void {
+    if (this.#used.has(blob)) return;
+    this.#used.add(blob);
+    const { name, paddr, listedSize, size } = blob;
+    this.#regions.push({ name, paddr, size: listedSize ?? size, status, role });
+  }
+
   #placeRoles(): void {
-    const row = (blob: Blob, role: 'header' | 'vmcoreinfo', status: RegionStatus) => {
-      this.#used.add(blob);
-      const { name, paddr, listedSize, size } = blob;
-      this.#regions.push({ name, paddr, size: listedSize ?? size, status, role });
-    };
     const header = this.#header;
     if (header !== null) {
       const own = this.#medium.blobs.find(
         ({ name, paddr }) => name === header.blob.name && paddr === header.blob.paddr,
       );
-      row(own ?? header.blob, 'header', 'ok');
+      this.#addRole(own ?? header.blob, 'header', 'ok');
     }
-    if (this.#info?.blob != null) {
-      // Upstream headers have no segment for it; downstream ones know no such role: there it is a region like any other.
-      if (header?.style !== 'downstream') row(this.#info.blob, 'vmcoreinfo', this.#info.status);
+    // Downstream it is a region like any other, if it was registered: its place decides.
+    if (this.#info?.blob != null && header?.style !== 'downstream') {
+      this.#addRole(this.#info.blob, 'vmcoreinfo', this.#info.status);
     } else if (header?.vmcoreinfoSize != null && this.#info === null) this.#missingVmcoreinfo(header.vmcoreinfoSize);
   }
 
@@ -350,8 +353,9 @@ class Placer {
     const unaddressed = candidates.filter(({ paddr, loose, source }) => paddr === null && !loose && source !== null);
     if (unaddressed.length > 0) {
       const { doubtful } = tieByContent(matches, unaddressed, header, vmcoreinfo, this.#used);
-      for (const { blob, why } of doubtful) this.#leaveOut(blob, why);
+      for (const { blob, why } of doubtful) if (blob !== this.#info?.blob) this.#leaveOut(blob, why);
     }
+    if (this.#info?.blob != null) this.#addRole(this.#info.blob, 'vmcoreinfo', this.#info.status);
     checkContents(matches, header, vmcoreinfo, this.#faults);
     return matches;
   }
