@@ -11,7 +11,12 @@ import type { KdumpDescription } from './writers/kdump.js';
 
 const MOST_32 = 2 ** 32;
 
-export function describeElf(dump: Dump, plan: DumpPlan, imageEnd: bigint | undefined, issues: Issues): ElfDescription {
+export function describeElf(
+  dump: Dump,
+  plan: DumpPlan,
+  image: ImageBounds | undefined,
+  issues: Issues,
+): ElfDescription {
   const { container, arch } = dump;
   const fits = plan.endPfn * plan.pageSize <= MOST_32 && plan.presentBytes < MOST_32;
   const bits = container.format === 'elf' ? container.bits : (arch?.bits ?? container.bits);
@@ -24,24 +29,32 @@ export function describeElf(dump: Dump, plan: DumpPlan, imageEnd: bigint | undef
     entry: whole(dump, 'elf.entry', 0n),
     notes: elfNotes(dump, container.littleEndian, issues),
     segments: dump.segments,
-    maps: dump.virtual.ranges.map(range => cutImage(range, dump, imageEnd)),
+    maps: dump.virtual.ranges.map(range => cutImage(range, dump, image)),
     virtual: dump.virtual,
   };
 }
 
-/** The image map of some architectures goes as far as the kernel may; a core claims no more of it than is known to be image. */
-function cutImage(range: AddressRange, { vmcoreinfo, pageSize }: Dump, imageEnd: bigint | undefined): AddressRange {
-  if (range.name !== 'image' || vmcoreinfo === null) return range;
-  const end = imageEnd ?? highestSymbol(vmcoreinfo, range);
-  const last = end | BigInt(pageSize - 1);
-  return last < range.last && last > range.first ? { ...range, last } : range;
+export interface ImageBounds {
+  readonly first: bigint;
+  readonly last: bigint;
 }
 
-function highestSymbol(vmcoreinfo: Vmcoreinfo, range: AddressRange): bigint {
+/** The image map of some architectures goes as far as the kernel may; a core claims no more of it than is known to be image. */
+function cutImage(range: AddressRange, { vmcoreinfo, pageSize }: Dump, image: ImageBounds | undefined): AddressRange {
+  if (range.name !== 'image') return range;
+  const inPage = BigInt(pageSize - 1);
+  const start = (image?.first ?? vmcoreinfo?.symbol('_stext') ?? range.first) & ~inPage;
+  const end = (image?.last ?? highestSymbol(vmcoreinfo, range)) | inPage;
+  const first = start > range.first && start < range.last ? start : range.first;
+  const last = end > first && end < range.last ? end : range.last;
+  return { ...range, first, last, target: range.target + Number(first - range.first) };
+}
+
+function highestSymbol(vmcoreinfo: Vmcoreinfo | null, range: AddressRange): bigint {
   let highest = range.first;
-  for (const key of vmcoreinfo.lines.keys()) {
+  for (const key of vmcoreinfo?.lines.keys() ?? []) {
     const name = /^SYMBOL\((.*)\)$/.exec(key)?.[1];
-    const address = name === undefined ? undefined : vmcoreinfo.symbol(name);
+    const address = name === undefined ? undefined : vmcoreinfo?.symbol(name);
     if (address !== undefined && address > highest && address <= range.last) highest = address;
   }
   return highest;

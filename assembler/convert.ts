@@ -8,7 +8,7 @@ import {
   DUMP_DH_COMPRESSED_ZSTD,
 } from 'kdumpling/reader/formats/diskdump';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
-import { describeElf, describeKdump } from './containers.js';
+import { describeElf, describeKdump, type ImageBounds } from './containers.js';
 import { writeMemory } from './copy-memory.js';
 import { tellMissing, tellRawLosses, tellUnlikely, tellVirtualOnly } from './losses.js';
 import { type DumpPlan, planDump } from './plan.js';
@@ -43,8 +43,8 @@ export interface ConvertOptions {
   /** Write makedumpfile's flattened stream of the format; not for raw. */
   readonly flat?: boolean;
   readonly engines?: CodecEngines;
-  /** The last address of the kernel image, where it is known better than from VMCOREINFO: ELF cores map the image up to it. */
-  readonly imageEnd?: bigint;
+  /** First and last address of the kernel image, where they are known better than from VMCOREINFO: an ELF core maps the image so far. */
+  readonly image?: ImageBounds;
   readonly issues: Issues;
   /** Asked again where the first attempt at an ELF core found that memory promised in its headers cannot be decoded. */
   readonly openSink: () => ByteSink;
@@ -79,7 +79,7 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
   const compressor = codec === null ? null : await loadCompressor(codec, options.level, options.engines);
   const open = (plan: DumpPlan, sink: ByteSink, issues: Issues): DumpWriter => {
     if (format === 'raw') return new RawWriter(plan, sink);
-    if (format === 'elf') return new ElfWriter(plan, describeElf(dump, plan, options.imageEnd, issues), sink);
+    if (format === 'elf') return new ElfWriter(plan, describeElf(dump, plan, options.image, issues), sink);
     return new KdumpWriter(plan, describeKdump(dump, plan, compressor, FORMATS[format]?.flag ?? 0, issues), sink);
   };
   let plan = planDump(dump.physical, dump.pageSize);

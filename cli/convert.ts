@@ -63,7 +63,7 @@ async function convert(context: CommandContext, texts: string[], options: Conver
       ...(level === undefined ? {} : { level }),
       flat: options.flat === true,
       engines: nodeEngines,
-      ...imageEnd(dump, to),
+      ...imageOf(dump, to),
       issues,
       openSink: () => new FileSink(output),
       onProgress: (done, total) => progress.update(done, total),
@@ -76,11 +76,13 @@ async function convert(context: CommandContext, texts: string[], options: Conver
   }
 }
 
-/** A core that is made from page frames gets the image map as a segment; the kernel's symbols tell where the image ends. */
-function imageEnd(dump: Dump, to: ConvertFormat): { imageEnd?: bigint } {
+/** A core that is made from page frames gets the image map as segments; the kernel's symbols tell where the image lies. */
+function imageOf(dump: Dump, to: ConvertFormat): { image?: { first: bigint; last: bigint } } {
   if (to !== 'elf' || dump.segments.length > 0 || dump.vmcoreinfo === null) return {};
-  const end = openDumpSymbols(dump, {}, new Issues()).resolve(['_end']).get('_end');
-  return end === undefined ? {} : { imageEnd: end.address - 1n };
+  const found = openDumpSymbols(dump, {}, new Issues()).resolve(['_text', '_stext', '_end']);
+  const first = (found.get('_text') ?? found.get('_stext'))?.address;
+  const end = found.get('_end')?.address;
+  return first === undefined || end === undefined || end <= first ? {} : { image: { first, last: end - 1n } };
 }
 
 function answer(dump: Dump, output: string, converted: Converted, issues: readonly Issue[]) {

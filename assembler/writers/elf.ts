@@ -2,7 +2,7 @@
 // so memory that two of them cover is stored once. Pages of zeros are holes of the file.
 import type { AddressRange, ByteSink, VirtualMemory } from 'kdumpling/reader';
 import { type ElfKind, NO_PADDR, type ProgramHeader, PT_LOAD } from 'kdumpling/reader/formats/elf';
-import { type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
+import { type CoreDescription, type CoreLayout, type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import type { OutputNotes } from '../output-notes.js';
 import type { DumpPlan } from '../plan.js';
@@ -25,6 +25,8 @@ export interface ElfDescription extends ElfKind {
 }
 
 const BLOCK = 65536;
+/** Keeps words aligned. */
+const NOT_A_PAGE = 16;
 
 export class ElfWriter implements DumpWriter {
   /** What could not be decoded: these bytes are holes of the file now, so a core that has any must be written again without them. */
@@ -39,7 +41,7 @@ export class ElfWriter implements DumpWriter {
     this.#plan = plan;
     this.#elf = elf;
     this.#virtualOnly = virtualSegments(plan, elf);
-    const layout = layoutCore({
+    const core = {
       bits: elf.bits,
       littleEndian: elf.littleEndian,
       machine: elf.machine,
@@ -48,8 +50,9 @@ export class ElfWriter implements DumpWriter {
       entry: elf.entry,
       notesSize: elf.notes.size,
       segments: [...coreSegments(plan, elf.segments, elf.maps), ...this.#virtualOnly],
-      payloadAlign: plan.pageSize,
-    });
+    };
+    const layout =
+      plan.excluded.length > 0 ? unaligned(core, plan.pageSize) : layoutCore({ ...core, payloadAlign: plan.pageSize });
     sink.write(layout.header);
     pad(sink, layout.notesOffset);
     elf.notes.write(sink);
@@ -89,6 +92,16 @@ export class ElfWriter implements DumpWriter {
     const last = this.#virtualOnly[this.#virtualOnly.length - 1];
     if (last !== undefined) this.#output.to((last.payloadAt ?? 0) + last.filesz);
   }
+}
+
+/**
+ * makedumpfile 1.7 maps payloads that begin on pages of the file, and dies of unmapping twice where it reads a page behind p_filesz. Its own filtered cores lie as it
+ * happens, so it reads those that do.
+ */
+function unaligned(core: CoreDescription, pageSize: number): CoreLayout {
+  const layout = layoutCore(core);
+  if (layout.payloadOffset % pageSize !== 0) return layout;
+  return layoutCore({ ...core, payloadOffset: layout.payloadOffset + NOT_A_PAGE });
 }
 
 function pad(sink: ByteSink, offset: number): void {
