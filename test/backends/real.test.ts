@@ -4,40 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
-import { dir } from 'tmp-promise';
-import { hasPeer, type PeerName, peer } from '../peer.js';
-import { realDump, realTest, realTruth, realVmlinux, work } from '../real.js';
+import type { ExecutionContext } from 'ava';
+import { peer } from '../peer.js';
+import { realDump, realTruth, realVmlinux, work } from '../real.js';
+import { realPeerTest } from '../real-peer.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const cli = join(here, '../../cli/bin.js');
 const scripts = join(here, '../../../test/backends');
-
-/** A test with real dumps and peers, and a folder of its own. */
-function realPeerTest(
-  title: string,
-  files: readonly string[],
-  peers: readonly PeerName[],
-  body: (t: ExecutionContext, folder: string) => void,
-): void {
-  const missing = peers.filter(name => !hasPeer(name));
-  if (missing.length > 0 && process.env['KDUMPLING_REQUIRE_PEERS'] !== '1') {
-    test.skip(`${title} (needs ${missing.join(', ')})`, () => {});
-    return;
-  }
-  realTest(title, files, async t => {
-    if (missing.length > 0) {
-      t.fail(`missing peers: ${missing.join(', ')}`);
-      return;
-    }
-    const { path, cleanup } = await dir({ unsafeCleanup: true });
-    try {
-      body(t, path);
-    } finally {
-      await cleanup();
-    }
-  });
-}
 
 function carve(t: ExecutionContext, dump: string, out: string, options: readonly string[]): void {
   const { stderr, status } = spawnSync(
