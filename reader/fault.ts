@@ -24,6 +24,15 @@ export function hex(value: bigint | number): string {
   return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }
 
+/** No sentence needs more. */
+const LONGEST_TEXT = 800;
+
+/** Text from an input as it may stand in a sentence or on a terminal: without control characters, and not without end. */
+export function printable(text: string): string {
+  const plain = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+  return plain.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\ufffd');
+}
+
 /** A cheap, re-used record of the last failed `locate`. */
 export class FaultRecord {
   space: AddressSpace = 'physical';
@@ -78,7 +87,7 @@ export class MemoryFault extends Error {
   }
 
   override get message(): string {
-    const detail = this.detail === '' ? '' : ` (${this.detail})`;
+    const detail = this.detail === '' ? '' : ` (${printable(this.detail)})`;
     const length = this.length === 1 ? '1 byte' : `${this.length} bytes`;
     return `${length} at ${this.space} address ${hex(this.address)} cannot be read: ${FAULT_SENTENCES[this.reason]}${detail}`;
   }
@@ -112,7 +121,7 @@ export class InputError extends Error {
         : ` is ${typeof place.value === 'string' ? JSON.stringify(place.value) : hex(place.value)}`;
     const field =
       place.field === undefined ? (at === '' ? '' : `${at.trimStart()}: `) : `${place.field}${at}${value}: `;
-    super(`${place.source}: ${record}${field}${why}${advice === '' ? '' : `; ${advice}`}`);
+    super(printable(`${place.source}: ${record}${field}${why}${advice === '' ? '' : `; ${advice}`}`));
     this.place = place;
   }
 

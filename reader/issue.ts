@@ -1,5 +1,7 @@
 // Findings: what was odd, missing or wrong, told beside an answer and never instead of it.
 
+import { printable } from './fault.js';
+
 /** One finding. `address` is a virtual address (bigint), a physical address or a file offset (number, said which in `message`), or null. */
 export interface Issue {
   /** A stable word for programs, for instance `missing-symbol`. */
@@ -21,7 +23,7 @@ export class Issues implements Iterable<Issue> {
   add(code: string, message: string, address: bigint | number | null = null): void {
     const count = (this.#counts.get(code) ?? 0) + 1;
     this.#counts.set(code, count);
-    if (count <= Issues.MOST_PER_CODE) this.#kept.push({ code, message, address });
+    if (count <= Issues.MOST_PER_CODE) this.#kept.push({ code, message: printable(message), address });
   }
 
   addAll(issues: Iterable<Issue>): void {

@@ -171,7 +171,7 @@ export function memoryMedium(memory: PhysicalMemory, name: string, smem: number 
   const { blobs, encryption, found } = readTables(memory, smem, faults);
   if (blobs.length === 0) {
     throw new InputError(
-      { source: name },
+      { source: name, record: 'memory' },
       'there is no SMEM with a minidump table (item 602) in this memory, and no header of a region dump',
       smem === null ? 'give the address of SMEM with --smem, if it is known' : 'check the address given with --smem',
     );

@@ -1,7 +1,7 @@
 // Where each blob belongs, decided once for all who ask: what has a place becomes memory, what has none is left out, and each region's state is told.
 // A missing, short, long, doubled or unlisted blob never shifts another one.
 import { architectureByElfMachine } from '../../arch/index.js';
-import { hex } from '../../fault.js';
+import { hex, printable } from '../../fault.js';
 import { type Note, NT_PRSTATUS } from '../../formats/notes.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { ByteSource } from '../../source.js';
@@ -190,6 +190,12 @@ function encryptionOf(
   return `${named.name} has no ELF magic, and no blob begins with text that every minidump has`;
 }
 
+/** Names are matched as they are, and told as a terminal can take them. */
+const withPrintableName = (region: PlacedRegion): PlacedRegion => ({
+  ...region,
+  name: region.name === null ? null : printable(region.name),
+});
+
 function encryptedPlacement(medium: Medium, why: string, faults: Faults): Placement {
   faults.add(
     'encrypted',
@@ -197,7 +203,7 @@ function encryptedPlacement(medium: Medium, why: string, faults: Faults): Placem
   );
   const regions = medium.blobs.map(
     ({ name, paddr, listedSize, size }): PlacedRegion => ({
-      name,
+      name: printable(name),
       paddr,
       size: listedSize ?? size,
       status: 'encrypted',
@@ -543,7 +549,7 @@ class Placer {
       medium: this.#medium,
       header: this.#header,
       ...this.#machine,
-      regions: this.#regions,
+      regions: this.#regions.map(withPrintableName),
       segments: this.#segments,
       vmcoreinfoText: this.#info?.text ?? null,
       vmcoreinfo,
