@@ -8,9 +8,9 @@ import { gunzipSync } from 'node:zlib';
 import { Command } from 'commander';
 import { dmesgLines, readLog } from 'kdumpling/analysis/log';
 import { identity } from 'kdumpling/analysis/machine';
-import { assemble } from 'kdumpling/assembler';
+import { assemble, firstDifference } from 'kdumpling/assembler';
 import { openBackend } from 'kdumpling/backends';
-import { type Dump, hex, InputError, Issues, MemorySource, openDump } from 'kdumpling/reader';
+import { type Dump, InputError, Issues, MemorySource, openDump } from 'kdumpling/reader';
 import { decodeRegionSet, type RegionRequest } from 'kdumpling/reader/formats/region-set';
 import { placeFolder } from 'kdumpling/reader/minidump';
 import { FileSink, nodeEngines, openFile, openFolder } from 'kdumpling/reader/node';
@@ -36,7 +36,6 @@ export interface DemoAnswer {
 const CORE = 'region-core.elf.gz';
 const SET = 'regions.json';
 const LOG_LINES = 8;
-const COMPARED_AT_ONCE = 1 << 16;
 
 export const command: DefineCommand = context =>
   new Command()
@@ -121,25 +120,16 @@ function compare(
   result: Dump,
   { regions }: CarveAnswer,
 ): { readonly regions: number; readonly bytes: number } {
-  const memory = regions.filter(({ name }) => name !== 'ELF' && name !== 'VMCOREINFO');
-  let bytes = 0;
-  for (const { name, vaddr, paddr, size } of memory) {
-    for (let at = 0; at < size; at += COMPARED_AT_ONCE) {
-      const length = Math.min(COMPARED_AT_ONCE, size - at);
-      const expected = dump.physical.bytes(Number(paddr) + at, length);
-      mustEqual(expected, result.physical.bytes(Number(paddr) + at, length), name, Number(paddr) + at);
-      mustEqual(expected, result.virtual.bytes(BigInt(vaddr) + BigInt(at), length), name, BigInt(vaddr) + BigInt(at));
-    }
-    bytes += size;
+  const ranges = regions
+    .filter(({ name }) => name !== 'ELF' && name !== 'VMCOREINFO')
+    .map(({ name, vaddr, paddr, size }) => ({ name, vaddr: BigInt(vaddr), paddr: Number(paddr), size }));
+  const difference = firstDifference(dump, result, ranges);
+  if (difference !== null) {
+    const { name, offset, by, expected, found } = difference;
+    fail(`byte ${offset} of ${name}, by ${by} address, was ${expected} and became ${found}`);
   }
   if (dump.vmcoreinfo?.text !== result.vmcoreinfo?.text) fail('VMCOREINFO differs');
-  return { regions: memory.length, bytes };
-}
-
-function mustEqual(expected: Uint8Array, found: Uint8Array, name: string, address: number | bigint): void {
-  const at = expected.findIndex((byte, i) => byte !== found[i]);
-  if (at < 0) return;
-  fail(`${name} differs ${at} bytes behind ${hex(address)}: ${expected[at]} became ${found[at]}`);
+  return { regions: ranges.length, bytes: ranges.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** Exit status 3. */
