@@ -30,7 +30,11 @@ test('symbols, ranges by either address, types', t => {
 
 const WRONG: readonly [what: string, regions: unknown, message: RegExp][] = [
   ['no key', [{ length: 4 }], /region 0: symbol: there is none, and neither vaddr, paddr nor type/],
-  ['an unknown field', [{ symbol: 'a' }, { symbol: 'b', size: 4 }], /region 1: "size": there is no such field; expected symbol/],
+  [
+    'an unknown field',
+    [{ symbol: 'a' }, { symbol: 'b', size: 4 }],
+    /region 1: "size": there is no such field; expected symbol/,
+  ],
   ['a length of nothing', [{ vaddr: 1, length: 0 }], /length is 0x0: a region has at least one byte/],
   ['no length', [{ vaddr: 1 }], /length/],
   ['a negative length', [{ vaddr: 1, length: -1 }], /length/],
