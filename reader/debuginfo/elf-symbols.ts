@@ -4,7 +4,7 @@ import { InputError } from '../fault.js';
 import { SHF_WRITE, SHT_NOBITS, SHT_SYMTAB } from '../formats/elf.js';
 import type { ByteSource } from '../source.js';
 import { type ElfFile, openElfFile, type Section } from './elf-file.js';
-import { LIMIT_NAMES, type SymbolLimits, symbolLimits } from './limits.js';
+import { LIMIT_NAMES, type SymbolLimits, symbolLimits, within } from './limits.js';
 import type { KernelSymbol, Symbols } from './symbols.js';
 
 const WINDOW = 1 << 18;
@@ -130,7 +130,7 @@ export class ElfSymbols implements Symbols {
 
   #covers(address: bigint): boolean {
     if (this.#limits === null) this.resolve([]);
-    return this.#limits?.spans.some(([from, to]) => address >= from && address < to) ?? true;
+    return this.#limits?.spans.some(span => within(span, address)) ?? true;
   }
 
   /** The template of per-CPU variables does not move where it is linked at 0. */
@@ -156,7 +156,7 @@ export class ElfSymbols implements Symbols {
   #symbol(name: string, entry: Entry): KernelSymbol {
     const address = this.#address(entry);
     const limits = this.#limits;
-    const perCpu = limits !== null && address >= limits.perCpuStart && address < limits.perCpuEnd;
+    const perCpu = limits !== null && within(limits.perCpu, address);
     const { size } = entry;
     return { name, address, size, sizeFrom: size > 0 ? 'exact' : 'none', type: this.#letter(entry), perCpu };
   }

@@ -1,42 +1,54 @@
 // Which addresses a kernel's symbols can cover: without KALLSYMS_ALL its table has text only, and an address in data must not be given to the last function.
 // Source: kernel/kallsyms.c (is_ksym_addr), include/asm-generic/sections.h (6.x).
 
-export interface SymbolLimits {
-  /** [from, to) of addresses that a symbol may cover. */
-  readonly spans: readonly (readonly [bigint, bigint])[];
-  /** The template of per-CPU variables; equal if unknown. */
-  readonly perCpuStart: bigint;
-  readonly perCpuEnd: bigint;
-}
+/** [from, to) of addresses that a symbol may cover. */
+export type Span = readonly [from: bigint, to: bigint];
 
-/** The names that `symbolLimits` asks for. */
-export const LIMIT_NAMES: readonly string[] = [
-  '__per_cpu_start',
-  '__per_cpu_end',
+/** The names that `perCpuSpan` asks for. */
+export const PER_CPU_NAMES: readonly string[] = ['__per_cpu_start', '__per_cpu_end'];
+
+/** The names that `coveredSpans` asks for. */
+export const LIMIT_NAMES: readonly string[] = PER_CPU_NAMES.concat([
   '_text',
   '_stext',
   '_etext',
   '_sinittext',
   '_einittext',
   '_end',
-];
+]);
 
-export function symbolLimits(address: (name: string) => bigint | null): SymbolLimits {
-  const perCpuStart = address('__per_cpu_start') ?? 0n;
-  const perCpuEnd = address('__per_cpu_end') ?? perCpuStart;
-  const perCpu = { perCpuStart, perCpuEnd };
-  const spans: [bigint, bigint][] = [];
+type Addresses = (name: string) => bigint | null;
+
+/** Where the template of per-CPU variables is; empty if unknown. */
+export function perCpuSpan(address: Addresses): Span {
+  const start = address('__per_cpu_start') ?? 0n;
+  return [start, address('__per_cpu_end') ?? start];
+}
+
+export function coveredSpans(address: Addresses): readonly Span[] {
+  const spans: Span[] = [];
   const add = (from: bigint | null, to: bigint | null) => {
     if (from !== null && to !== null && from < to) spans.push([from, to]);
   };
-  const start = address('_text') ?? address('_stext');
   const end = address('_end');
   if (end !== null) {
-    add(start, end);
-    add(perCpuStart, perCpuEnd);
+    add(address('_text') ?? address('_stext'), end);
+    add(...perCpuSpan(address));
   } else {
     add(address('_stext'), address('_etext'));
     add(address('_sinittext'), address('_einittext'));
   }
-  return { spans: spans.length === 0 ? [[0n, 1n << 64n]] : spans, ...perCpu };
+  return spans.length === 0 ? [[0n, 1n << 64n]] : spans;
+}
+
+export const within = (span: Span, address: bigint): boolean => address >= span[0] && address < span[1];
+
+export interface SymbolLimits {
+  readonly perCpu: Span;
+  readonly spans: readonly Span[];
+}
+
+/** Both, for a source that finds all of LIMIT_NAMES at once. */
+export function symbolLimits(address: Addresses): SymbolLimits {
+  return { perCpu: perCpuSpan(address), spans: coveredSpans(address) };
 }

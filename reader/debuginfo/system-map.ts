@@ -1,7 +1,7 @@
 // System.map: lines of address, nm's letter and name, sorted by address. Source: scripts/mksysmap (6.x).
 import { InputError } from '../fault.js';
 import { type ByteSource, readExactly } from '../source.js';
-import { LIMIT_NAMES, type SymbolLimits, symbolLimits } from './limits.js';
+import { LIMIT_NAMES, type SymbolLimits, symbolLimits, within } from './limits.js';
 import type { KernelSymbol, Symbols } from './symbols.js';
 
 const MOST_BYTES = 1 << 27;
@@ -67,7 +67,7 @@ export class SystemMap implements Symbols {
 
   at(address: bigint): KernelSymbol | null {
     if (this.#limits === null) this.resolve([]);
-    if (this.#limits?.spans.some(([from, to]) => address >= from && address < to) === false) return null;
+    if (this.#limits?.spans.some(span => within(span, address)) === false) return null;
     let from = 0;
     let to = this.count;
     while (from < to) {
@@ -90,7 +90,7 @@ export class SystemMap implements Symbols {
 
   #marked(symbol: KernelSymbol): KernelSymbol {
     const limits = this.#limits;
-    const perCpu = limits !== null && symbol.address >= limits.perCpuStart && symbol.address < limits.perCpuEnd;
+    const perCpu = limits !== null && within(limits.perCpu, symbol.address);
     return { ...symbol, perCpu };
   }
 

@@ -2,7 +2,7 @@
 // Source: kernel/kallsyms.c, scripts/kallsyms.c (4.6 to 7.3).
 import type { Issues } from '../../issue.js';
 import { MOST_LOCATED, type VirtualMemory } from '../../memory.js';
-import { LIMIT_NAMES, type SymbolLimits, symbolLimits } from '../limits.js';
+import { coveredSpans, LIMIT_NAMES, PER_CPU_NAMES, perCpuSpan, type Span, within } from '../limits.js';
 import type { KernelSymbol, Symbols } from '../symbols.js';
 import { KallsymsAddresses, possibleEncodings } from './addresses.js';
 import type { KallsymsTables } from './tables.js';
@@ -14,8 +14,10 @@ const MOST_ALIASES = 64;
 /** How many addresses are looked at to tell an encoding, and how far an image reaches. */
 const SAMPLES = 129;
 const REACH = 1n << 31n;
-/** What 256 names take at most, in one piece. */
-const BLOCK_BYTES = 16384;
+/** More names than this are found sooner by a pass over all. */
+const MOST_LOOKED_UP = 256;
+/** What 256 names take at most: a name has no more than some 250 bytes when compressed. */
+const BLOCK_BYTES = MOST_LOCATED;
 
 export class Kallsyms implements Symbols {
   readonly source = 'kallsyms';
@@ -28,7 +30,8 @@ export class Kallsyms implements Symbols {
   #bytes: Uint8Array | null = null;
   /** Where each name begins in #bytes. */
   #positions: Uint32Array | null = null;
-  #limits: SymbolLimits | null = null;
+  #perCpu: Span | null = null;
+  #spans: readonly Span[] | null = null;
 
   private constructor(memory: VirtualMemory, tables: KallsymsTables, tokens: Tokens, addresses: KallsymsAddresses) {
     this.#memory = memory;
@@ -100,16 +103,16 @@ export class Kallsyms implements Symbols {
     const decoded = this.#decode(index);
     if (address === null || decoded === null) return null;
     const size = this.#size(index, address);
-    const limits = this.#limitsOf();
-    const perCpu = address >= limits.perCpuStart && address < limits.perCpuEnd;
+    this.#perCpu ??= perCpuSpan(this.#addressesOf(this.#indices(wantedNames(PER_CPU_NAMES))));
+    const perCpu = within(this.#perCpu, address);
     return { ...decoded, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu };
   }
 
   resolve(names: Iterable<string>): Map<string, KernelSymbol> {
     const asked = new Set(names);
-    // The limits come with the first pass, so that they need none of their own.
-    const indices = this.#indices(wantedNames(this.#limits === null ? [...asked, ...LIMIT_NAMES] : asked));
-    this.#limits ??= this.#limitsFrom(indices);
+    // What is per-CPU is found on the way, so that it needs no pass of its own.
+    const indices = this.#indices(wantedNames(this.#perCpu === null ? [...asked, ...PER_CPU_NAMES] : asked));
+    this.#perCpu ??= perCpuSpan(this.#addressesOf(indices));
     const found = new Map<string, KernelSymbol>();
     for (const [name, index] of indices) {
       const symbol = asked.has(name) ? this.symbol(index) : null;
@@ -119,8 +122,8 @@ export class Kallsyms implements Symbols {
   }
 
   at(address: bigint): KernelSymbol | null {
-    const limits = this.#limitsOf();
-    if (!limits.spans.some(([from, to]) => address >= from && address < to)) return null;
+    this.#spans ??= coveredSpans(this.#addressesOf(this.#indices(wantedNames(LIMIT_NAMES))));
+    if (!this.#spans.some(span => within(span, address))) return null;
     let i = this.addresses.before(address);
     if (i < 0) return null;
     const start = this.addresses.address(i);
@@ -151,37 +154,44 @@ export class Kallsyms implements Symbols {
   /** Expands a name into the tokens' text; its length goes to #expanded. */
   #expand(index: number): boolean {
     if (index < 0 || index >= this.count) return false;
-    const { markers } = this.tables;
-    if (this.#bytes === null && markers !== null) {
-      const at = this.#memory.locate(markers.address + BigInt((index >>> 8) * markers.size), markers.size);
-      if (at >= 0) {
-        const low = this.#memory.littleEndian || markers.size === 4 ? 0 : 4;
-        const from = this.#memory.view.getUint32(at + low, this.#memory.littleEndian);
-        if (this.#expandFrom(from, index & 255)) return true;
-      }
-    }
+    if (this.#bytes === null && this.#findBlock(index >>> 8) && this.#expandInBlock(index & 255)) return true;
     const positions = this.#load();
     return positions !== null && index < positions.length && this.#expandAt(positions[index]);
   }
 
-  /** The name that is `skip` names behind `from`, without reading more than this block. */
-  #expandFrom(from: number, skip: number): boolean {
-    const address = this.tables.names + BigInt(from);
-    const most = Number(this.tables.tokenTable - address);
-    for (let length = Math.min(BLOCK_BYTES, most); length >= 64; length >>= 1) {
-      const start = this.#memory.locate(address, length);
-      if (start < 0) continue;
-      const { arena } = this.#memory;
-      const end = start + length;
-      let at = start;
-      for (let i = 0; i < skip && at < end; i++) at += nameSpan(arena, at);
-      const header = arena[at] >= 128 ? 2 : 1;
-      const size = nameSpan(arena, at) - header;
-      if (at + header + size > end) return false;
-      this.#expanded = this.#tokens.expand(arena, at + header, size);
-      return this.#expanded > 0;
-    }
-    return false;
+  #blockFrom = 0;
+  #blockLength = 0;
+
+  /** Where the names from 256 * `block` on are, by the markers. */
+  #findBlock(block: number): boolean {
+    const { markers, names, tokenTable } = this.tables;
+    if (markers === null) return false;
+    const last = block === (this.count - 1) >>> 8;
+    const at = this.#memory.locate(markers.address + BigInt(block * markers.size), markers.size * (last ? 1 : 2));
+    if (at < 0) return false;
+    const { view, littleEndian } = this.#memory;
+    const low = littleEndian || markers.size === 4 ? 0 : 4;
+    this.#blockFrom = view.getUint32(at + low, littleEndian);
+    const next = last ? Number(tokenTable - names) : view.getUint32(at + markers.size + low, littleEndian);
+    this.#blockLength = Math.min(next - this.#blockFrom, BLOCK_BYTES);
+    return this.#blockLength > 0;
+  }
+
+  /** The name that is `skip` names behind the block's start. */
+  #expandInBlock(skip: number): boolean {
+    const address = this.tables.names + BigInt(this.#blockFrom);
+    const length = this.#blockLength;
+    const start = this.#memory.locate(address, length);
+    if (start < 0) return false;
+    const { arena } = this.#memory;
+    const end = start + length;
+    let at = start;
+    for (let i = 0; i < skip && at < end; i++) at += nameSpan(arena, at);
+    const header = arena[at] >= 128 ? 2 : 1;
+    const size = nameSpan(arena, at) - header;
+    if (at + header + size > end) return false;
+    this.#expanded = this.#tokens.expand(arena, at + header, size);
+    return this.#expanded > 0;
   }
 
   #expandAt(position: number): boolean {
@@ -220,14 +230,12 @@ export class Kallsyms implements Symbols {
   }
 
   #indices(wanted: WantedNames): Map<string, number> {
-    if (this.tables.sorted !== null && this.tables.markers !== null && wanted.names.size <= 256) {
-      const found = this.#bySortedTable(wanted);
-      if (found !== null) return found;
-    }
-    return this.#byPass(wanted);
+    const { sorted, markers } = this.tables;
+    const few = sorted !== null && markers !== null && wanted.names.size <= MOST_LOOKED_UP;
+    return (few && this.#sortedIsSound() ? this.#bySortedTable(wanted) : null) ?? this.#byPass(wanted);
   }
 
-  /** By the kernel's own table of indices sorted by name; null if it turns out not to be sorted. */
+  /** By the kernel's own table of indices sorted by name; null if a part of it cannot be read. */
   #bySortedTable(wanted: WantedNames): Map<string, number> | null {
     const found = new Map<string, number>();
     for (const [name, bytes] of wanted.names) {
@@ -245,12 +253,12 @@ export class Kallsyms implements Symbols {
         found.set(name, index);
       }
     }
-    // A table that is not sorted finds nothing: `_stext` is in all of them.
-    return found.size > 0 || this.#sortedIsSound() ? found : null;
+    return found;
   }
 
   #sound: boolean | null = null;
 
+  /** Where the table lies is only inferred: samples of it must be in order. */
   #sortedIsSound(): boolean {
     if (this.#sound !== null) return this.#sound;
     this.#sound = true;
@@ -302,16 +310,11 @@ export class Kallsyms implements Symbols {
     return String.fromCharCode(...tokens.text.subarray(1, this.#expanded));
   }
 
-  #limitsOf(): SymbolLimits {
-    this.#limits ??= this.#limitsFrom(this.#indices(wantedNames(LIMIT_NAMES)));
-    return this.#limits;
-  }
-
-  #limitsFrom(indices: ReadonlyMap<string, number>): SymbolLimits {
-    return symbolLimits(name => {
+  #addressesOf(indices: ReadonlyMap<string, number>): (name: string) => bigint | null {
+    return name => {
       const index = indices.get(name);
       return index === undefined ? null : this.addresses.address(index);
-    });
+    };
   }
 }
 

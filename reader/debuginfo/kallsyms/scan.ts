@@ -12,6 +12,8 @@ import { Tokens } from './tokens.js';
 const DIGITS = Uint8Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 0x30 + i / 2 : 0));
 const TOKENS_BEFORE_DIGITS = 48;
 const MOST_TABLE = 16384;
+const MOST_BEFORE_DIGITS = 4096;
+const MOST_TOKEN = 64;
 /** From the start of names to the token table. */
 const MOST_BEFORE = 16 << 20;
 /** How far an image reaches behind `_stext`. */
@@ -102,25 +104,50 @@ interface TokenPlace {
   readonly tokens: Tokens;
 }
 
-/** The table begins 48 tokens before "0"; the index that agrees with it lies behind, padded to 8 bytes at most. */
+/** The table begins 48 tokens before "0"; what is before it need not be a NUL, but it is aligned. The index that agrees with it lies behind, padded to 8 bytes at most. */
 function tokenPlace(memory: VirtualMemory, digits: bigint): TokenPlace | null {
-  const before = memory.locate(digits - 4096n, 4096);
-  if (before < 0) return null;
-  let at = before + 4096;
-  for (let tokens = 0; tokens <= TOKENS_BEFORE_DIGITS; tokens++) {
-    at = memory.arena.lastIndexOf(0, at - (tokens === 0 ? 1 : 2)) + 1;
-    if (at <= before) return null;
-  }
-  const tokenTable = digits - BigInt(before + 4096 - at);
-  const start = memory.locate(tokenTable, MOST_TABLE);
+  const start = memory.locate(digits - BigInt(MOST_BEFORE_DIGITS), MOST_BEFORE_DIGITS);
   if (start < 0) return null;
-  const bytes = memory.arena.slice(start, start + MOST_TABLE);
+  const before = memory.arena.slice(start, start + MOST_BEFORE_DIGITS);
+  let second = before.length;
+  for (let tokens = 1; tokens < TOKENS_BEFORE_DIGITS; tokens++) {
+    second = before.lastIndexOf(0, second - 2) + 1;
+    if (second <= MOST_TOKEN) return null;
+  }
+  const bytes = readBehind(memory, digits, before);
+  const nearest = second - 1 - Number((digits + BigInt(second - 1 - MOST_BEFORE_DIGITS)) & 3n);
+  for (let first = nearest; first >= second - MOST_TOKEN; first -= 4) {
+    const found = indexBehind(bytes.subarray(first), memory.littleEndian);
+    if (found === null) continue;
+    const tokenTable = digits - BigInt(MOST_BEFORE_DIGITS - first);
+    return { tokenTable, tokenIndex: tokenTable + BigInt(found.at), tokens: found.tokens };
+  }
+  return null;
+}
+
+/** `before` and what follows it, as much as a token table and its index take or can be read. */
+function readBehind(memory: VirtualMemory, digits: bigint, before: Uint8Array): Uint8Array {
+  for (let length = MOST_TABLE; length >= 512; length >>= 1) {
+    const at = memory.locate(digits, length);
+    if (at < 0) continue;
+    const bytes = new Uint8Array(before.length + length);
+    bytes.set(before);
+    bytes.set(memory.arena.subarray(at, at + length), before.length);
+    return bytes;
+  }
+  return before;
+}
+
+function indexBehind(bytes: Uint8Array, littleEndian: boolean): { at: number; tokens: Tokens } | null {
   let end = 0;
-  for (let i = 0; i < 256 && end >= 0; i++) end = bytes.indexOf(0, end) + 1 || -1;
-  for (let padding = 0; end > 0 && padding < 8 && end + padding + 512 <= MOST_TABLE; padding++) {
-    const index = bytes.subarray(end + padding, end + padding + 512);
-    const tokens = Tokens.decode(bytes.subarray(0, end), index, memory.littleEndian);
-    if (tokens !== null) return { tokenTable, tokenIndex: tokenTable + BigInt(end + padding), tokens };
+  for (let i = 0; i < 256; i++) {
+    const nul = bytes.indexOf(0, end);
+    if (nul < 0) return null;
+    end = nul + 1;
+  }
+  for (let at = end; at < end + 8 && at + 512 <= bytes.length; at++) {
+    const tokens = Tokens.decode(bytes.subarray(0, end), bytes.subarray(at, at + 512), littleEndian);
+    if (tokens !== null) return { at, tokens };
   }
   return null;
 }
@@ -129,11 +156,14 @@ function tokenPlace(memory: VirtualMemory, digits: bigint): TokenPlace | null {
 function readBefore(memory: VirtualMemory, tokenTable: bigint): Uint8Array {
   const bytes = new Uint8Array(MOST_BEFORE);
   let from = MOST_BEFORE;
-  while (from > 0) {
-    const at = memory.locate(tokenTable - BigInt(MOST_BEFORE - from + MOST_LOCATED), MOST_LOCATED);
-    if (at < 0) break;
-    from -= MOST_LOCATED;
-    bytes.set(memory.arena.subarray(at, at + MOST_LOCATED), from);
+  for (let step = MOST_LOCATED; step >= 64 && from >= step; ) {
+    const at = memory.locate(tokenTable - BigInt(MOST_BEFORE - from + step), step);
+    if (at < 0) {
+      step >>= 1;
+      continue;
+    }
+    from -= step;
+    bytes.set(memory.arena.subarray(at, at + step), from);
   }
   return bytes.subarray(from);
 }
