@@ -8,6 +8,8 @@ import type { Entry, EntrySize } from './region-sets/index.js';
 /** MAX_NUMNODES and NR_SECTION_ROOTS of any kernel are below. */
 const MOST_NODES = 4096;
 const MOST_ROOTS = 1 << 20;
+/** Far more than a registry has room for. */
+const MOST_REGISTERED_ROOTS = 4096;
 /** IKCFG_ST before the configuration, IKCFG_ED behind it. */
 const CONFIG_MARKER = 8;
 /** Objects of one type that a set may ask for. */
@@ -225,10 +227,13 @@ export class Resolver extends Placer {
     const size = this.kernel.sizeOf('mem_section');
     if (roots === null || size === null || size === 0) return;
     const perRoot = Math.floor(this.kernel.pageSize / size);
-    for (let i = 0; i < roots.length; i++) {
+    const found = 0;
+    for (let i = 0; i < roots.length && found < MOST_REGISTERED_ROOTS; i++) {
       const root = this.words.pointer(this.words.add(roots.vaddr, i * this.words.wordSize));
       if (root === null) break;
-      if (root !== 0n) yield* this.place(`mem_section[${i}]`, null, root, { size: perRoot * size, from: 'vmcoreinfo' });
+      if (root === 0n) continue;
+      found++;
+      yield* this.place(`mem_section[${i}]`, null, root, { size: perRoot * size, from: 'vmcoreinfo' });
     }
   }
 
