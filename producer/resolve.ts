@@ -227,7 +227,7 @@ export class Resolver extends Placer {
     const size = this.kernel.sizeOf('mem_section');
     if (roots === null || size === null || size === 0) return;
     const perRoot = Math.floor(this.kernel.pageSize / size);
-    const found = 0;
+    let found = 0;
     for (let i = 0; i < roots.length && found < MOST_REGISTERED_ROOTS; i++) {
       const root = this.words.pointer(this.words.add(roots.vaddr, i * this.words.wordSize));
       if (root === null) break;
