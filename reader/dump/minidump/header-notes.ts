@@ -87,6 +87,9 @@ function walk({ view, bytes, littleEndian }: HeaderBytes, from: number, faults: 
       break;
     }
     const name = fixedText(bytes.subarray(at + 12, at + 12 + nameSize));
+    if (name.length + 1 !== nameSize) {
+      faults.header('n_namesz of a note', at, nameSize, `its name is ${JSON.stringify(name)}`);
+    }
     if (name === 'VMCOREINFO') {
       if (descriptorSize <= MOST_VMCOREINFO) vmcoreinfoSize = descriptorSize;
       else faults.header('n_descsz of VMCOREINFO', at + 4, descriptorSize, 'no kernel has so much of it');

@@ -215,7 +215,22 @@ function classify(
       segments.push(segment);
     }
   }
+  if (note !== null) checkNoteFields(note, faults);
   return { segments, note };
+}
+
+/** These kernels leave all of PT_NOTE zero but its place and length. */
+function checkNoteFields(note: ProgramHeader, faults: Faults): void {
+  const { vaddr, paddr, memsz, flags, align } = note;
+  for (const [field, value] of Object.entries({
+    p_vaddr: vaddr,
+    p_paddr: paddr,
+    p_memsz: memsz,
+    p_flags: flags,
+    p_align: align,
+  })) {
+    if (BigInt(value) !== 0n) faults.header(`${field} of PT_NOTE`, null, value, 'expected 0');
+  }
 }
 
 /** Downstream's banner: its text lies in the blob. */
