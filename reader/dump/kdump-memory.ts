@@ -105,6 +105,8 @@ export class KdumpMemory extends CachedMemory {
   readonly #codecs: ReadonlyMap<CodecName, PageCodec>;
   readonly #name: string;
   #recent: Part;
+  #lastFlags = 0;
+  #lastCodec: PageCodec | null = null;
   #extents: Extents | null = null;
   /** Pages are decoded into the cache's arena, or elsewhere by scans. */
   #scanBuffer: Uint8Array<ArrayBuffer> | null = null;
@@ -186,14 +188,23 @@ export class KdumpMemory extends CachedMemory {
       output.set(part.data.bytes.subarray(from, from + blockSize), at);
       return true;
     }
-    const name = CODEC_FLAGS.find(([flag]) => (flags & flag) !== 0)?.[1];
-    const codec = name === undefined ? undefined : this.#codecs.get(name);
-    if (codec === undefined)
-      return this.#refuse(pfn, 'corrupt', `flags ${hex(flags)} name ${name}, which the header does not announce`);
+    const codec = this.#codecOf(flags);
+    if (codec === null) {
+      return this.#refuse(pfn, 'corrupt', `flags ${hex(flags)} name a codec that the header does not announce`);
+    }
     if (codec.decompress(part.data.bytes, from, size, output, at, blockSize) !== blockSize) {
       return this.#refuse(pfn, 'corrupt', `${size} bytes at file offset ${hex(offset)} are no ${codec.name} page`);
     }
     return true;
+  }
+
+  /** The codec that a descriptor names: a writer uses one, so the last is most likely the next. */
+  #codecOf(flags: number): PageCodec | null {
+    if (flags !== this.#lastFlags) {
+      this.#lastFlags = flags;
+      this.#lastCodec = this.#codecs.get(codecsOf(flags)[0]) ?? null;
+    }
+    return this.#lastCodec;
   }
 
   /** What a frame is, as far as bitmaps and descriptor tell; for `data` the descriptor is at hand. */
@@ -217,7 +228,7 @@ export class KdumpMemory extends CachedMemory {
     if (state === 'hole' || state === 'excluded') return '';
     if (part === null) return `frame ${hex(pfn)} is in a part of the split set that was not given`;
     const { offset, size, flags } = part.descriptors;
-    if (offset === 0 && size === 0) return 'its page descriptor was never written';
+    if (offset === 0 && size === 0) return 'its page descriptor was never written, or is cut off';
     return `its page descriptor says ${size} bytes at file offset ${hex(offset)}, flags ${hex(flags)}`;
   }
 

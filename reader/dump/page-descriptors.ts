@@ -32,13 +32,18 @@ export class PageDescriptors {
     this.#base = base;
   }
 
-  /** False where the file ends before descriptor `index`. */
+  /** False, with zeros, where the file ends before descriptor `index`. */
   fetch(index: number): boolean {
     const block = Math.floor(index / PER_BLOCK);
     const slot = block % SLOTS;
     if (this.#blocks[slot] !== block) this.#load(block, slot);
     const within = (index - block * PER_BLOCK) * PAGE_DESCRIPTOR_SIZE;
-    if (within + PAGE_DESCRIPTOR_SIZE > this.#lengths[slot]) return false;
+    if (within + PAGE_DESCRIPTOR_SIZE > this.#lengths[slot]) {
+      this.offset = 0;
+      this.size = 0;
+      this.flags = 0;
+      return false;
+    }
     const at = slot * BLOCK + within;
     this.offset = pageDescriptorOffset(this.#view, at, this.#littleEndian);
     this.size = pageDescriptorSize(this.#view, at, this.#littleEndian);

@@ -138,7 +138,7 @@ test('filling that a note tells of is not memory', async t => {
     view.setBigUint64(8 + 8 * i, word, true);
   });
   const segments = [
-    { type: 4, paddr: 0n, bytes: concat([VMCOREINFO, madeNote('KDUMPLING', 1, descriptor)]) },
+    { type: 4, paddr: 0n, bytes: concat([VMCOREINFO, madeNote('KDUMPLING', 0x4b44, descriptor)]) },
     { paddr: 0x1000n, bytes: pattern(1, 3 * PAGE) },
   ];
   const { physical } = await openDump([source(madeElf({ segments }))]);
