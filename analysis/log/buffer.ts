@@ -65,17 +65,19 @@ export class LogBuffer {
     return found;
   }
 
-  /** The value of an `unsigned int` or `int` variable, or undefined. */
-  optional(name: string): number | undefined {
+  /** The value of an `unsigned int` or `int` variable; undefined with an issue if it is not to be had. */
+  variable(name: string): number | undefined {
     const address = this.#find(name);
     const at = address === null ? -1 : this.#virtual.locate(address, 4);
-    return at < 0 ? undefined : this.#virtual.view.getUint32(at, this.#virtual.littleEndian);
+    if (at >= 0) return this.#virtual.view.getUint32(at, this.#virtual.littleEndian);
+    this.#issues.add('log-symbol', `the log cannot be read without ${name}`);
+    return undefined;
   }
 
-  /** The same, with an issue if it is not to be had. */
-  variable(name: string): number | undefined {
-    const value = this.optional(name);
-    if (value === undefined) this.#issues.add('log-symbol', `the log cannot be read without ${name}`);
-    return value;
+  /** The sequence number of the oldest record, a u64; 0 if it is not to be had. */
+  firstSeq(): number {
+    const address = this.#find('log_first_seq');
+    const at = address === null ? -1 : this.#virtual.locate(address, 8);
+    return at < 0 ? 0 : Number(this.#virtual.view.getBigUint64(at, this.#virtual.littleEndian));
   }
 }

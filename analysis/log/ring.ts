@@ -9,10 +9,12 @@ const FINALIZED = 2;
 /** The most descriptors that are believed: a log buffer of 512 MiB. */
 const MOST_COUNT_BITS = 24;
 const MOST_SIZE_BITS = 31;
-/** lpos of a record that has no data: `1` could not be stored, `3` is an empty line. */
+/** lpos of a record without data: 3 is an empty line; 1, a text that could not be stored. */
 const EMPTY_LINE = 3n;
-/** prb_init's first id and its reusable descriptor are not records. */
+/** After so many descriptors in a row that cannot be read the rest is given up. */
 const MOST_UNREADABLE = 4096;
+/** No block of the data ring begins with such an id. */
+const NOBODY = -1n;
 
 /** Offsets and sizes; 0 where the member is first. */
 interface RingLayout {
@@ -223,7 +225,8 @@ class RingReader {
   }
 
   #record(id: bigint): LogRecord | null {
-    const { layout, virtual } = { layout: this.#layout, virtual: this.#virtual };
+    const layout = this.#layout;
+    const virtual = this.#virtual;
     const address = this.#infos + this.#index(id) * BigInt(layout.infoSize);
     const at = virtual.locate(address, layout.infoSize);
     if (at < 0) {
@@ -254,19 +257,18 @@ class RingReader {
       // A record whose text could not be stored is passed over by the kernel too.
       return begin === EMPTY_LINE && next === EMPTY_LINE ? '' : null;
     }
-    const mask = (1n << this.#sizeBits) - 1n;
+    const ring = 1n << this.#sizeBits;
     const wraps = begin >> this.#sizeBits !== (next - 1n) >> this.#sizeBits;
-    const start = wraps ? 0n : begin & mask;
-    const size = Number(wraps ? next & mask : BigInt.asUintN(this.#idBits, next - begin));
-    const word = this.#virtual.pointerSize;
-    const owner = size < word || size > Number(mask) + 1 ? null : this.#word(this.#data + start, 'a text of the log');
-    if (owner === null || this.#id(owner) !== id) {
-      if (owner !== null || size < word || size > Number(mask) + 1) {
-        this.#issues.add('log-corrupt', `the text of a log record is not where its descriptor says`, block);
-      }
+    const start = wraps ? 0n : begin & (ring - 1n);
+    const size = wraps ? next & (ring - 1n) : BigInt.asUintN(this.#virtual.pointerSize * 8, next - begin);
+    const word = BigInt(this.#virtual.pointerSize);
+    const owner = size < word || size > ring ? NOBODY : this.#word(this.#data + start, 'a text of the log');
+    if (owner === null) return null;
+    if (owner === NOBODY || this.#id(owner) !== id) {
+      this.#issues.add('log-corrupt', 'the text of a log record is not where its descriptor says', block);
       return null;
     }
-    return this.#decode(this.#data + start + BigInt(word), Math.min(length, size - word));
+    return this.#decode(this.#data + start + word, Math.min(length, Number(size - word)));
   }
 
   #decode(address: bigint, length: number): string | null {

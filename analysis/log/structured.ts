@@ -79,7 +79,7 @@ function* storedRecords(
 ): Iterable<Stored> {
   const end = buffer.variable('log_next_idx');
   let at = buffer.variable('log_first_idx');
-  let seq = buffer.optional('log_first_seq') ?? 0;
+  let seq = buffer.firstSeq();
   let left = buffer.size;
   while (at !== undefined && end !== undefined && at !== end && left > 0) {
     const header = buffer.locate(at, layout.size);
