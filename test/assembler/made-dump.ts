@@ -71,9 +71,13 @@ export class MadeMemory extends PhysicalMemory {
   }
 
   read(paddr: number, into: Uint8Array): void {
-    const at = this.locate(paddr, into.length);
-    if (at < 0) throw this.fault.toError();
-    into.set(this.arena.subarray(at, at + into.length));
+    for (let done = 0; done < into.length; ) {
+      const length = Math.min(into.length - done, this.scratch);
+      const at = this.locate(paddr + done, length);
+      if (at < 0) throw this.fault.toError();
+      into.set(this.arena.subarray(at, at + length), done);
+      done += length;
+    }
   }
 
   *runs(from: number, to: number): Iterable<MemoryRun> {

@@ -43,13 +43,7 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
         said,
         `${label} has ${size} bytes by all else`,
       );
-    } else if (
-      from === 'list' &&
-      blob !== null &&
-      blob.source !== null &&
-      blob.sizeIsMeasured &&
-      sameSize(blob.size, size)
-    ) {
+    } else if (from === 'list' && blob !== null && blob.source !== null && sameSize(blob.size, size)) {
       faults.table(
         blob.from === '' ? 'the list' : blob.from,
         `size of ${blob.name}`,

@@ -12,9 +12,11 @@ export interface HeaderNotes {
   readonly vmcoreinfoSize: number | null;
   /** Where they begin in the blob, or null if there are none. */
   readonly at: number | null;
+  /** Where they end in the blob, VMCOREINFO's descriptor left out; null if there are none. */
+  readonly end: number | null;
 }
 
-const NONE: HeaderNotes = { notes: [], vmcoreinfoSize: null, at: null };
+const NONE: HeaderNotes = { notes: [], vmcoreinfoSize: null, at: null, end: null };
 const MOST_NOTES = 64;
 /** VMCOREINFO_BYTES is a page; pages of 64 KiB are the largest. */
 const MOST_VMCOREINFO = 1 << 16;
@@ -57,7 +59,12 @@ export function readHeaderNotes(
   if (claims[1] !== agreed) {
     faults.header('p_filesz of PT_NOTE', null, note.filesz, `the notes have ${end - at + agreed} bytes`);
   }
-  return { notes, vmcoreinfoSize: own === agreed ? vmcoreinfoSize : agreed <= MOST_VMCOREINFO ? agreed : null, at };
+  return {
+    notes,
+    vmcoreinfoSize: own === agreed ? vmcoreinfoSize : agreed <= MOST_VMCOREINFO ? agreed : null,
+    at,
+    end,
+  };
 }
 
 /** The first place that has a note called CORE: PT_NOTE's offset is damaged. */

@@ -51,6 +51,8 @@ export interface MinidumpHeader {
   readonly notes: readonly Note[];
   /** What the VMCOREINFO note says of its descriptor's size, or null. */
   readonly vmcoreinfoSize: number | null;
+  /** How long the blob has to be by what it holds, or null. */
+  readonly size: number | null;
   /** Where the registered layout has notes and first payload; null where it cannot be told. */
   readonly notesOffset: number | null;
   readonly payloadOffset: number | null;
@@ -79,17 +81,20 @@ export function readHeader(blob: Blob, faults: Faults): MinidumpHeader | null {
     };
   });
   const notes = readHeaderNotes(header, note, payloads[0]?.offset ?? null, faults);
+  const style = note === null && names !== null ? 'downstream' : 'upstream';
+  const payloadOffset = firstPayload(payloads, bytes.length);
   return {
     blob,
-    style: note === null && names !== null ? 'downstream' : 'upstream',
+    style,
     ...machineFields(header),
     bits,
     littleEndian,
     segments,
     notes: notes.notes,
     vmcoreinfoSize: notes.vmcoreinfoSize,
+    size: style === 'downstream' ? payloadOffset : notes.end,
     notesOffset: notes.at,
-    payloadOffset: firstPayload(payloads, bytes.length),
+    payloadOffset,
   };
 }
 

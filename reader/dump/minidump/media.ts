@@ -58,7 +58,7 @@ export function folderMedium(folder: SourceFolder, faults: Faults): Medium {
   const byName = new Map(folder.files.map(file => [file.name.toLowerCase(), file]));
   const info = byName.get('dump_info.txt');
   const script = byName.get('load.cmm');
-  const entries = info === undefined ? [] : parseDumpInfo(listText(info, faults), faults.issues);
+  const entries = info === undefined ? [] : wholeLines(parseDumpInfo(listText(info, faults), faults.issues), faults);
   if (faults.issues.has('dump-info-line')) faults.damaged = true;
   const lines = script === undefined ? [] : parseLoadScript(listText(script, faults));
   const blobs = listedBlobs(entries, lines, byName, faults);
@@ -68,6 +68,7 @@ export function folderMedium(folder: SourceFolder, faults: Faults): Medium {
     if (listed.has(file.name.toLowerCase()) || isKey(file.name) || !isBlobName(file.name)) continue;
     blobs.push(fileBlob(file, { loose: hasList }));
   }
+  tellUnaddressed(blobs, info === undefined ? 'load.cmm' : 'dump_info.txt', faults);
   const key = folder.files.find(({ name }) => isKey(name));
   if (blobs.length === 0) {
     throw new InputError(
@@ -87,6 +88,15 @@ export function folderMedium(folder: SourceFolder, faults: Faults): Medium {
     bytes: folder.files.reduce((sum, { size }) => sum + size, 0),
     files: folder.files.length,
   };
+}
+
+/** An address in the description: two lines have run together, and what belongs to which cannot be told. */
+function wholeLines(entries: readonly DumpInfoEntry[], faults: Faults): DumpInfoEntry[] {
+  return entries.filter(({ address, description, file }) => {
+    if (!/(^|\s)0x[0-9a-f]{4,16}(\s|$)/i.test(description)) return true;
+    faults.add('dump-info-line', `dump_info.txt: the line of ${file} has two addresses: it is not used`, address);
+    return false;
+  });
 }
 
 /** A whole file as a blob. */
@@ -164,6 +174,14 @@ export function resolveAddress(
     first.address,
   );
   return { paddr: first.address, from: first.from, otherPaddr: script };
+}
+
+/** Tells of blobs without an address in a list that has one for others. */
+export function tellUnaddressed(blobs: readonly Blob[], list: string, faults: Faults): void {
+  if (!blobs.some(({ paddr }) => paddr !== null)) return;
+  for (const { name, paddr, loose } of blobs) {
+    if (paddr === null && !loose) faults.add('no-address', `${name} has no address in the ${list}`);
+  }
 }
 
 /** @param smem physical address of SMEM that the user gave, or null to search for it */

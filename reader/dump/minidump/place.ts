@@ -2,27 +2,20 @@
 // A missing, short, long, doubled or unlisted blob never shifts another one.
 import { architectureByElfMachine } from '../../arch/index.js';
 import { hex, printable } from '../../fault.js';
-import { type Note, NT_PRSTATUS } from '../../formats/notes.js';
+import type { Note } from '../../formats/notes.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { ByteSource } from '../../source.js';
 import { agreedSize, MOST_REGION, registeredRoom } from './agree.js';
 import { tieByContent } from './bare.js';
-import { type Blob, head, isBanner, isVmcoreinfo, type Span, sameSize } from './blob.js';
-import {
-  architectureOf,
-  checkContents,
-  decodeVmcoreinfo,
-  findVmcoreinfo,
-  searchVmcoreinfo,
-  type VmcoreinfoBlob,
-} from './content.js';
+import { type Blob, type Span, sameSize } from './blob.js';
+import { checkContents, decodeVmcoreinfo, type VmcoreinfoBlob } from './content.js';
 import type { Faults } from './faults.js';
-import { type HeaderSegment, type MinidumpHeader, readHeader } from './header.js';
-import { looksLikeHeader } from './header-bytes.js';
+import type { HeaderSegment, MinidumpHeader } from './header.js';
 import { judgeLeftovers } from './leftovers.js';
 import { distances, type Match, matchByAddress } from './match.js';
 import type { Medium } from './media.js';
 import { compareOverlaps } from './overlaps.js';
+import { chooseHeader, encryptionOf, machineOf, vmcoreinfoOf } from './roles.js';
 import { memoryBlob } from './tables.js';
 
 /**
@@ -93,101 +86,12 @@ export interface Placement {
   readonly faults: Faults;
 }
 
-/** Headers that are read to find the right one: a KVA_DUMP is an ELF file too. */
-const MOST_HEADERS = 64;
-
 export function placeBlobs(medium: Medium, faults: Faults): Placement {
   const header = chooseHeader(medium, faults);
   const info = vmcoreinfoOf(medium, header, faults);
   const encrypted = encryptionOf(medium, header, info, faults);
   if (encrypted !== null) return encryptedPlacement(medium, encrypted, faults);
   return new Placer(medium, header, info, faults).place();
-}
-
-/** How many of a header's segments the medium has at their address with their size; without addresses, with their size. */
-function agreement(header: MinidumpHeader, medium: Medium): number {
-  const known = new Set<string>();
-  for (const { paddr, listedSize, size } of medium.blobs) {
-    const rounded = Math.ceil((listedSize ?? size) / 4);
-    known.add(medium.hasAddresses ? `${paddr}` : `${rounded}`);
-  }
-  const key = ({ paddr, filesz }: HeaderSegment) => (medium.hasAddresses ? `${paddr}` : `${Math.ceil(filesz / 4)}`);
-  return header.segments.filter(segment => !segment.inside && known.has(key(segment))).length;
-}
-
-/** The blob that is an ELF core header and agrees best with what the medium lists. A header of another dump is not used. */
-function chooseHeader(medium: Medium, faults: Faults): MinidumpHeader | null {
-  const candidates = medium.blobs.filter(blob => blob.source !== null && looksLikeHeader(blob)).slice(0, MOST_HEADERS);
-  let best: { header: MinidumpHeader; found: Faults; score: number } | null = null;
-  for (const blob of candidates) {
-    const found = faults.fresh();
-    const header = readHeader(whole(blob, medium), found);
-    if (header === null) continue;
-    const score = agreement(header, medium) + (blob.loose ? 0 : 0.5);
-    if (best === null || score > best.score) best = { header, found, score };
-  }
-  if (best === null) {
-    faults.add('no-header', 'no blob is an ELF core header: virtual addresses and notes are not known');
-    return null;
-  }
-  const { header, found, score } = best;
-  const payloads = header.segments.filter(({ inside }) => !inside).length;
-  const listed = medium.blobs.filter(({ paddr, certain }) => paddr !== null && certain).length;
-  if (medium.hasAddresses && listed > 3 && payloads > 1 && score * 2 < Math.min(payloads, listed)) {
-    const what = `of its ${payloads} regions only ${Math.floor(score)} lie where the list has any`;
-    faults.add('header-of-another-dump', `${header.blob.name} does not belong to these blobs: ${what}; it is not used`);
-    return null;
-  }
-  faults.take(found);
-  return header;
-}
-
-/** In memory a header can be read past the size that a damaged table gives it. */
-function whole(blob: Blob, { memory }: Medium): Blob {
-  if (memory === null || blob.paddr === null || !blob.certain) return blob;
-  return {
-    ...memoryBlob(memory, blob.paddr, Math.max(blob.size, 1 << 17), blob.name, {}),
-    listedSize: blob.listedSize,
-  };
-}
-
-function vmcoreinfoOf(medium: Medium, header: MinidumpHeader | null, faults: Faults): VmcoreinfoBlob | null {
-  const usable = medium.blobs.filter(({ valid, certain }) => valid && certain);
-  const found =
-    findVmcoreinfo(usable, header, faults) ??
-    findVmcoreinfo(
-      medium.blobs.filter(({ valid }) => valid),
-      header,
-      faults,
-    );
-  if (found !== null || medium.memory === null || !faults.damaged) return found;
-  const searched = searchVmcoreinfo(medium.memory, header);
-  if (searched !== null)
-    faults.add('vmcoreinfo-found', 'VMCOREINFO was found by searching memory: no table entry leads to it');
-  return searched;
-}
-
-const HEADER_NAME = /^md_(?:[0-9a-f]{1,2}_)?K\d*ELF(?:_HDR|_HEADER)?\d*\.bin$/i;
-
-/** Why the blobs cannot be read as they are, or null. */
-function encryptionOf(
-  medium: Medium,
-  header: MinidumpHeader | null,
-  info: VmcoreinfoBlob | null,
-  faults: Faults,
-): string | null {
-  if (medium.memory !== null) {
-    if (medium.encrypted !== null && header === null) return `${medium.encrypted}, and no header can be read`;
-    if (medium.encrypted !== null)
-      faults.note('encryption-required', `${medium.encrypted}; this memory is not encrypted`);
-    return null;
-  }
-  if (medium.encrypted !== null) return medium.encrypted;
-  if (header !== null || info !== null) return null;
-  const named = medium.blobs.find(({ name, source, size }) => source !== null && size >= 64 && HEADER_NAME.test(name));
-  if (named === undefined || medium.blobs.some(blob => isBanner(head(blob, 16)) || isVmcoreinfo(head(blob, 10))))
-    return null;
-  return `${named.name} has no ELF magic, and no blob begins with text that every minidump has`;
 }
 
 /** Names are matched as they are, and told as a terminal can take them. */
@@ -226,29 +130,6 @@ function encryptedPlacement(medium: Medium, why: string, faults: Faults): Placem
   };
 }
 
-/** What kind of machine the dump is of: the header says, held against the size of its notes; without one, the kernel's uts name. */
-function machineOf(medium: Medium, header: MinidumpHeader | null, faults: Faults) {
-  const said = architectureOf(medium.blobs);
-  if (header === null) {
-    if (said === null) faults.add('no-machine', 'nothing tells the architecture: e_machine is 0');
-    return { bits: said?.bits ?? 64, littleEndian: said?.littleEndian ?? true, machine: said?.elfMachine ?? 0 };
-  }
-  const { bits, littleEndian, machine, notes } = header;
-  const known = architectureByElfMachine(machine);
-  const status = notes.find(({ type }) => type === NT_PRSTATUS)?.descriptor.length;
-  const fitsNotes = status === undefined || known === null || known.prstatus.size === status;
-  const fitsClass = said?.bits === bits && (said.littleEndian ?? littleEndian) === littleEndian;
-  if (said !== null && fitsClass && said !== known && !(known !== null && fitsNotes && status !== undefined)) {
-    faults.header('e_machine', 18, machine, `the kernel's uts name says ${said.name}, which is taken`);
-    return { bits, littleEndian, machine: said.elfMachine };
-  }
-  if (known === null) faults.note('machine', `e_machine is ${machine}, which is no architecture that is known here`);
-  else if (!fitsNotes) {
-    faults.header('e_machine', 18, machine, `NT_PRSTATUS of ${known.name} does not have ${status} bytes`);
-  }
-  return { bits, littleEndian, machine };
-}
-
 /** A segment while its place is worked out. */
 interface Draft {
   readonly match: Match;
@@ -260,6 +141,15 @@ interface Draft {
   sourceOffset: number;
   sharesWith: number;
 }
+
+/** File, list and header each say another size: then the list's line may be another file's. */
+const threeSizes = ({ size, listedSize, source }: Blob, registered: number): boolean =>
+  source !== null &&
+  listedSize !== null &&
+  listedSize !== 0 &&
+  !sameSize(size, registered) &&
+  !sameSize(listedSize, registered) &&
+  !sameSize(size, listedSize);
 
 class Placer {
   readonly #medium: Medium;
@@ -414,7 +304,11 @@ class Placer {
   #fill(draft: Draft, blob: Blob): void {
     if (draft.match.doubt !== null) draft.status = 'doubtful';
     else if (!blob.valid) draft.status = 'invalid';
-    else if (blob.source !== null) this.#fillFrom(draft, blob);
+    else if (blob.sizeIsMeasured && threeSizes(blob, draft.size)) {
+      draft.status = 'doubtful';
+      draft.match.doubt = `${blob.name} has ${blob.size} bytes, ${blob.listedSize} by the ${blob.from}, ${draft.size} by the header: no two agree`;
+      this.#faults.add('sizes-differ', `${draft.match.doubt}; left out`, draft.match.paddr);
+    } else if (blob.source !== null) this.#fillFrom(draft, blob);
   }
 
   #fillFrom(draft: Draft, blob: Blob): void {

@@ -11,7 +11,9 @@ import {
   SMEM_GLOBAL_HOST,
   SMEM_HEADER_SIZE,
   SMEM_TABLE_SIZE,
+  type SmemPartition,
   type SmemTable,
+  type SmemTableEntry,
 } from '../../formats/smem.js';
 import { Issues } from '../../issue.js';
 import type { PhysicalMemory } from '../../memory.js';
@@ -26,6 +28,9 @@ const USUAL_SIZES = [2 << 20, 1 << 20, 4 << 20, 8 << 20, 16 << 20, 32 << 20, MOS
 const MOST_CANDIDATES = 256;
 /** The global table with all the subsystems that are read. */
 const MOST_ITEM = 16 + 32 * 128;
+
+/** The global table with one subsystem. */
+const LEAST_ITEM = 16 + 32;
 
 export interface SmemItemPlace {
   readonly paddr: number;
@@ -158,7 +163,7 @@ function followPartition(
 ): SmemItemPlace | null {
   const entry = globalPartition(table);
   if (entry !== undefined) {
-    const found = partitionItem(memory, base + entry.offset, tableAt, entry.cacheline, base, issues);
+    const found = partitionItem(memory, base + entry.offset, tableAt, entry, base, issues);
     if (found !== null || !headerIsGood) return found;
   } else if (!headerIsGood) {
     return null;
@@ -167,7 +172,7 @@ function followPartition(
   for (let paddr = base + PAGE; paddr < tableAt; paddr += PAGE) {
     const bytes = bytesAt(memory, paddr, 8);
     if (bytes === null || !isGlobalPartition(bytes)) continue;
-    const found = partitionItem(memory, paddr, tableAt, 0, base, new Issues());
+    const found = partitionItem(memory, paddr, tableAt, null, base, new Issues());
     if (found === null) continue;
     issues.add(
       'smem-partition-entry',
@@ -189,7 +194,7 @@ function partitionItem(
   memory: PhysicalMemory,
   paddr: number,
   end: number,
-  cacheline: number,
+  entry: SmemTableEntry | null,
   base: number,
   issues: Issues,
 ): SmemItemPlace | null {
@@ -197,10 +202,21 @@ function partitionItem(
   if (!beginsWith(bytes, '$PRT') || bytes.length < 32) return null;
   const own = new Issues();
   const place = { source: 'memory', record: 'SMEM partition', base: paddr };
-  const item = decodeSmemPartition(bytes, cacheline, place, own).items.find(({ item }) => item === MINIDUMP_SMEM_ITEM);
+  const partition = decodeSmemPartition(bytes, entry?.cacheline ?? 0, place, own);
+  if (entry !== null) compareWithEntry(partition, entry, paddr, own);
+  const item = partition.items.find(({ item: number }) => number === MINIDUMP_SMEM_ITEM);
   if (item !== undefined && item.offset + 16 <= bytes.length) {
     issues.addAll(own);
-    const data = bytes.subarray(item.offset, item.offset + Math.min(item.size, MOST_ITEM));
+    let { size } = item;
+    if (size < LEAST_ITEM) {
+      issues.add(
+        'smem-item',
+        `SMEM item 602 has ${size} bytes: a minidump table with 10 subsystems is read`,
+        paddr + item.offset,
+      );
+      size = LEAST_ITEM + 32 * 9;
+    }
+    const data = bytes.subarray(item.offset, item.offset + Math.min(size, MOST_ITEM));
     return { paddr: paddr + item.offset, bytes: data, base };
   }
   const at = searchItem(bytes);
@@ -213,8 +229,21 @@ function partitionItem(
   );
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, 16);
   const from = at + 16 + view.getUint16(10, true);
-  const size = Math.max(0, view.getUint32(4, true) - view.getUint16(8, true));
+  const said = view.getUint32(4, true) - view.getUint16(8, true);
+  const size = said < LEAST_ITEM ? LEAST_ITEM + 32 * 9 : said;
   return { paddr: paddr + from, bytes: bytes.subarray(from, from + Math.min(size, MOST_ITEM)), base };
+}
+
+/** A partition repeats what its table entry says. */
+function compareWithEntry(partition: SmemPartition, entry: SmemTableEntry, paddr: number, issues: Issues): void {
+  for (const field of ['size', 'host0', 'host1'] as const) {
+    if (partition[field] === entry[field]) continue;
+    issues.add(
+      'smem-partition',
+      `${field} is ${partition[field]} in the SMEM partition and ${entry[field]} in its table entry`,
+      paddr,
+    );
+  }
 }
 
 /** Where in a partition the item's header lies: canary 0xa5a5, then 602. */
@@ -230,7 +259,7 @@ function loosePartition(memory: PhysicalMemory, paddr: number, faults: Faults): 
   const start = bytesAt(memory, paddr, 8);
   if (start === null || !isGlobalPartition(start)) return null;
   const issues = new Issues();
-  const found = partitionItem(memory, paddr, paddr + MOST_SMEM, 0, paddr, issues);
+  const found = partitionItem(memory, paddr, paddr + MOST_SMEM, null, paddr, issues);
   if (found === null || found.bytes.length < 48) return null;
   faults.add(
     'smem-table',
