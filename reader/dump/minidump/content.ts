@@ -89,6 +89,13 @@ export function architectureOf(blobs: readonly Blob[]): Architecture | null {
 /** prb and the ring buffers are objects of one image, which is not larger. */
 const MOST_IMAGE = 1n << 30n;
 
+/** A region whose content can be told from others' of its size. */
+interface Telling {
+  readonly symbol: string;
+  readonly holds: (blob: Blob) => boolean;
+  readonly what: string;
+}
+
 /** Leaves out regions whose content cannot be that of the place their size fits, and tells what is of another kernel. */
 export function checkContents(
   matches: readonly Match[],
@@ -97,41 +104,56 @@ export function checkContents(
   faults: Faults,
 ): void {
   if (info === null) return;
-  const uts = info.symbol('init_uts_ns');
-  const prb = info.symbol('prb');
-  for (const match of matches) {
-    const { segment, blob } = match;
-    if (blob === null || blob.source === null || match.doubt !== null) continue;
-    if (uts !== undefined && segment.vaddr === uts) checkRelease(match, blob, info, faults);
-    if (prb !== undefined && segment.vaddr === prb && sameSize(segment.filesz, header.bits / 8)) {
-      checkPointer(match, blob, prb, header, faults);
-    }
-    if (isBanner(head(blob, 16))) checkBanner(blob, info, faults);
+  for (const telling of tellingRegions(header, info)) checkTelling(matches, telling, info, faults);
+  for (const { blob } of matches) {
+    if (blob !== null && blob.source !== null && isBanner(head(blob, 16))) checkBanner(blob, info, faults);
   }
 }
 
-function checkRelease(match: Match, blob: Blob, info: Vmcoreinfo, faults: Faults): void {
-  const text = new TextDecoder('latin1').decode(head(blob, 4096));
-  if (info.release === undefined || text.length < 400 || text.includes(`${info.release}\0`)) return;
-  match.doubt = `${blob.name} lies at the address of init_uts_ns, but its content does not have the release ${info.release} of VMCOREINFO`;
-  faults.add('content-disagrees', match.doubt, match.paddr);
+function tellingRegions({ bits, littleEndian }: MinidumpHeader, info: Vmcoreinfo): Telling[] {
+  const prb = info.symbol('prb');
+  const telling: Telling[] = [];
+  if (info.release !== undefined) {
+    const { release } = info;
+    const holds = (blob: Blob) => new TextDecoder('latin1').decode(head(blob, 4096)).includes(`${release}\0`);
+    telling.push({ symbol: 'init_uts_ns', holds, what: `the release ${release} of VMCOREINFO` });
+  }
+  if (prb !== undefined) {
+    const holds = (blob: Blob) => {
+      const bytes = head(blob, bits / 8);
+      if (bytes.length < bits / 8) return false;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const target = bits === 64 ? view.getBigUint64(0, littleEndian) : BigInt(view.getUint32(0, littleEndian));
+      return (target > prb ? target - prb : prb - target) < MOST_IMAGE;
+    };
+    telling.push({ symbol: 'prb', holds, what: 'the address of a ring buffer' });
+  }
+  return telling;
 }
 
-function checkPointer(
-  match: Match,
-  blob: Blob,
-  prb: bigint,
-  { bits, littleEndian }: MinidumpHeader,
+/** Where the region does not hold what it has to and another of its size does, the two were exchanged. */
+function checkTelling(
+  matches: readonly Match[],
+  { symbol, holds, what }: Telling,
+  info: Vmcoreinfo,
   faults: Faults,
 ): void {
-  const bytes = head(blob, bits / 8);
-  if (bytes.length < bits / 8) return;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const target = bits === 64 ? view.getBigUint64(0, littleEndian) : BigInt(view.getUint32(0, littleEndian));
-  const distance = target > prb ? target - prb : prb - target;
-  if (distance < MOST_IMAGE) return;
-  match.doubt = `${blob.name} lies at the address of prb, but its content 0x${target.toString(16)} points to no ring buffer of this kernel`;
-  faults.add('content-disagrees', match.doubt, match.paddr);
+  const address = info.symbol(symbol);
+  const own = matches.find(({ segment }) => segment.vaddr === address);
+  if (own?.blob?.source == null || own.doubt !== null || !isWhole(own) || holds(own.blob)) return;
+  doubt(own, `${own.blob.name} lies at the address of ${symbol}, but does not have ${what}`, faults);
+  for (const other of matches) {
+    if (other === own || other.blob?.source == null || other.doubt !== null) continue;
+    if (!sameSize(other.blob.size, own.blob.size) || !holds(other.blob)) continue;
+    doubt(other, `${other.blob.name} has ${what}, which ${own.blob.name} should have: the two may be swapped`, faults);
+  }
+}
+
+const isWhole = ({ segment, blob }: Match): boolean => blob !== null && sameSize(blob.size, segment.filesz);
+
+function doubt(match: Match, why: string, faults: Faults): void {
+  match.doubt = why;
+  faults.add('content-disagrees', `${why}; left out`, match.paddr);
 }
 
 function checkBanner(blob: Blob, info: Vmcoreinfo, faults: Faults): void {
