@@ -1,6 +1,7 @@
 // s390x. Source: arch/s390/kernel/{vmcore_info,machine_kexec}.c, arch/s390/include/asm/page.h (6.x), s390_regs of arch/s390/include/uapi/asm/ptrace.h.
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange, RegisterPlace } from './arch.js';
+import { highestImageSymbol } from './image-end.js';
 import { numbered, PRPSINFO_SIZE, prstatusOf } from './prstatus.js';
 
 /** The most that an identity map spans (ident_map_size is below it). */
@@ -12,13 +13,16 @@ function line(vmcoreinfo: Vmcoreinfo, key: string): bigint | undefined {
   return text !== undefined && /^[0-9a-f]{1,16}$/i.test(text) ? BigInt(`0x${text}`) : undefined;
 }
 
-/** From 6.10 on (commit c98d2ecae08f) the image is apart from the identity map: physical = virtual - KERNELOFFSET + KERNELOFFPHYS. */
+/**
+ * From 6.10 on (commit c98d2ecae08f) the image is apart from the identity map: physical = virtual - KERNELOFFSET + KERNELOFFPHYS. It goes as far as
+ * its symbols prove.
+ */
 function imageRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
   const virtual = vmcoreinfo.kernelOffset;
   const physical = line(vmcoreinfo, 'KERNELOFFPHYS');
   if (virtual === undefined || physical === undefined || line(vmcoreinfo, 'IDENTITYBASE') === undefined) return [];
-  const last = virtual + MOST_IMAGE - 1n;
-  return [{ name: 'image', first: virtual, last, offset: BigInt.asUintN(64, virtual - physical) }];
+  const last = highestImageSymbol(vmcoreinfo, virtual, MOST_IMAGE) | 0xfffn;
+  return [{ name: 'image', first: virtual, last, offset: BigInt.asUintN(64, virtual - physical), partial: true }];
 }
 
 /** Identity up to 6.9, then from IDENTITYBASE. */

@@ -119,9 +119,15 @@ test('s390x: identity up to 6.9, then image and identity map are apart', t => {
   const [old] = arch('s390x').linearRanges(info('KERNELOFFSET=0'), probe());
   t.is(old.offset, 0n);
   t.deepEqual(arch('s390x').imageRanges(info('KERNELOFFSET=0')), []);
-  const apart = info('KERNELOFFSET=3ffe0000000', 'KERNELOFFPHYS=1a000000', 'IDENTITYBASE=10000000000');
+  const apart = info(
+    'KERNELOFFSET=3ffe0000000',
+    'KERNELOFFPHYS=1a000000',
+    'IDENTITYBASE=10000000000',
+    'SYMBOL(prb)=3ffe1234560',
+  );
   const [image] = arch('s390x').imageRanges(apart);
   t.is(0x3ff_e010_0000n - image.offset, 0x1a10_0000n);
+  t.is(image.last, 0x3ff_e123_4fffn);
   const [linear] = arch('s390x').linearRanges(apart, probe());
   t.is(0x100_0000_4000n - linear.offset, 0x4000n);
 });
