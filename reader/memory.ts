@@ -77,14 +77,28 @@ export abstract class Memory<A extends number | bigint> {
 
   /** Text up to a NUL, at most `most` bytes of it (up to MOST_LOCATED); what cannot be read ends it, unless it is the first byte. */
   text(address: A, most: number): string {
-    let length = Math.min(most, MOST_LOCATED);
-    for (;;) {
-      const at = this.locate(address, length);
-      if (at >= 0) return fixedText(this.arena.subarray(at, at + length));
-      if (length === 1) throw this.fault.toError();
-      length >>= 1;
+    const length = Math.min(most, MOST_LOCATED);
+    const at = this.locate(address, length);
+    if (at >= 0) return fixedText(this.arena.subarray(at, at + length));
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    for (let step = length >> 1; step > 0 && done < length && !bytes.subarray(0, done).includes(0); ) {
+      const part = Math.min(step, length - done);
+      const from = this.locate(advanced(address, done), part);
+      if (from < 0) {
+        step >>= 1;
+        continue;
+      }
+      bytes.set(this.arena.subarray(from, from + part), done);
+      done += part;
     }
+    if (done === 0) throw this.fault.toError();
+    return fixedText(bytes.subarray(0, done));
   }
+}
+
+function advanced<A extends number | bigint>(address: A, by: number): A {
+  return (typeof address === 'bigint' ? address + BigInt(by) : Number(address) + by) as A;
 }
 
 /** Memory by physical address. All reads of it pass `locate`, `read` or `scan`. */

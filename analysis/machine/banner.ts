@@ -27,11 +27,9 @@ export function readBanner(space: BannerSpace, symbols: Symbols | null, version:
 }
 
 function bannerAt(virtual: VirtualMemory, address: bigint): string | null {
-  for (let length = MOST_BANNER; length >= 64; length >>= 1) {
-    const at = virtual.locate(address, length);
-    if (at >= 0) return banner(virtual.arena.subarray(at, at + length));
-  }
-  return null;
+  if (virtual.locate(address, 1) < 0) return null;
+  const text = virtual.text(address, MOST_BANNER).trimEnd();
+  return text.startsWith(START) ? text : null;
 }
 
 function banner(bytes: Uint8Array): string | null {

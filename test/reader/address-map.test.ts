@@ -82,6 +82,21 @@ test('bytes across segments that are apart in physical memory are put together',
   t.is(error?.address, 0xc000_0030n);
 });
 
+test('text ends at a NUL, or where memory ends, to the byte', t => {
+  const bytes = new Uint8Array(205);
+  bytes.fill(0x61);
+  const physical = new PiecesMemory([
+    { paddr: 0x1000, bytes },
+    { paddr: 0x3000, bytes: Buffer.from('short\0rest') },
+  ]);
+  const map = new AddressMap(physical, [range(0x1000n, 205, 0x1000), range(0x3000n, 10, 0x3000)]);
+  t.is(map.text(0x1000n, 4096), 'a'.repeat(205));
+  t.is(map.text(0x1000n, 100), 'a'.repeat(100));
+  t.is(map.text(0x3000n, 4096), 'short');
+  t.is(physical.text(0x10cc, 64), 'a');
+  t.throws(() => map.text(0x2000n, 64), { instanceOf: MemoryFault });
+});
+
 test('of ranges that overlap the first wins, and the other keeps the rest', t => {
   const physical = new PiecesMemory([{ paddr: 0, bytes: counting(256, 0) }]);
   const map = new AddressMap(physical, [range(0x1010n, 16, 100), range(0x1000n, 64, 0), range(0x1008n, 4, 200)]);

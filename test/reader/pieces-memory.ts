@@ -15,13 +15,13 @@ export class PiecesMemory extends PhysicalMemory {
   readonly view = new DataView(this.arena.buffer);
   readonly scratch = 2 * MOST_LOCATED;
   readonly extents: Extents;
-  readonly #pieces: readonly Piece[];
+  readonly pieces: readonly Piece[];
   #window = 0;
   #used = 0;
 
   constructor(pieces: readonly Piece[], littleEndian = true, pointerSize: 4 | 8 = 8) {
     super();
-    this.#pieces = pieces;
+    this.pieces = pieces;
     this.littleEndian = littleEndian;
     this.pointerSize = pointerSize;
     this.extents = Extents.from(
@@ -30,7 +30,7 @@ export class PiecesMemory extends PhysicalMemory {
   }
 
   locate(paddr: number, length: number): number {
-    const piece = this.#pieces.find(one => paddr >= one.paddr && paddr + length <= one.paddr + one.bytes.length);
+    const piece = this.pieces.find(one => paddr >= one.paddr && paddr + length <= one.paddr + one.bytes.length);
     const before = this.#window * MOST_LOCATED;
     this.arena.fill(0xa5, before, before + this.#used);
     if (piece === undefined) return this.fault.set('physical', paddr, length, 'hole');
@@ -59,7 +59,7 @@ export class PiecesMemory extends PhysicalMemory {
   /** In blocks of 1000 bytes, so that what crosses blocks is met. */
   scan(from: number, to: number, visit: (paddr: number, bytes: Uint8Array) => boolean | undefined): void {
     const block = new Uint8Array(1000);
-    for (const { paddr, bytes } of [...this.#pieces].sort((a, b) => a.paddr - b.paddr)) {
+    for (const { paddr, bytes } of [...this.pieces].sort((a, b) => a.paddr - b.paddr)) {
       const end = Math.min(to, paddr + bytes.length);
       for (let at = Math.max(from, paddr); at < end; at += block.length) {
         const length = Math.min(block.length, end - at);

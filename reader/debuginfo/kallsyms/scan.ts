@@ -18,7 +18,7 @@ const MOST_TOKEN = 64;
 const MOST_BEFORE = 16 << 20;
 /** How far an image reaches behind `_stext`. */
 const MOST_IMAGE = 256 << 20;
-const MOST_SCANNED = 4 * 2 ** 30;
+const MOST_SCANNED = 2 ** 31;
 const FEWEST_SYMBOLS = 1000;
 const MOST_TABLES = 16;
 /** How many places are tried in full. */

@@ -58,7 +58,8 @@ export function tablesFromVmcoreinfo(
   const offsetSize = place('offsets') === undefined ? memory.pointerSize : 4;
   const relativeBase = baseAt === undefined ? null : word(memory, baseAt);
   if (baseAt !== undefined && relativeBase === null) {
-    issues.add('kallsyms-unreadable', 'kallsyms_relative_base cannot be read', baseAt);
+    const why = memory.fault.toError().message;
+    issues.add('kallsyms-unreadable', `kallsyms_relative_base cannot be read: ${why}`, baseAt);
     return null;
   }
   const partial = { count, names, tokenTable, tokenIndex, offsets, offsetSize, relativeBase };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import fc from 'fast-check';
 import { dmesgLines, type LogRecord, readLog } from 'kdumpling/analysis/log';
 import { AddressMap, Issues, type VirtualMemory } from 'kdumpling/reader';
 import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
@@ -232,6 +233,19 @@ test('numbers that cannot be end in an issue, not in a walk', t => {
     ['log-layout'],
   );
   t.deepEqual(read(memory.memory(), new Vmcoreinfo('OSRELEASE=6.1\n')).codes, ['log-layout']);
+});
+
+test('whatever bytes change in a ring, the walk ends without an error', t => {
+  const change = fc.record({ at: fc.nat(LENGTH - 1), value: fc.constantFrom(0, 1, 0x18, 0x7f, 0x80, 0xff) });
+  fc.assert(
+    fc.property(fc.boolean(), fc.constantFrom(4, 8), fc.array(change, { maxLength: 8 }), (little, word, changes) => {
+      const { memory, vmcoreinfo } = makeRing(little, word as 4 | 8);
+      for (const { at, value } of changes) memory.bytes[at] = value;
+      return read(memory.memory(), vmcoreinfo).records.length <= 8;
+    }),
+    { numRuns: 1000, seed: 7 },
+  );
+  t.pass();
 });
 
 interface DrgnRecord {

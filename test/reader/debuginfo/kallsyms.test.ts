@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import fc from 'fast-check';
 import { Issues } from 'kdumpling/reader';
 import { Kallsyms, kallsymsByScan, openKallsyms, tablesFromVmcoreinfo } from 'kdumpling/reader/debuginfo';
 import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
@@ -143,6 +144,29 @@ test('a count that cannot be, or tables that are not there, are told and not fol
   t.is(issues.count, 2);
   t.is(tablesFromVmcoreinfo(made.virtual, new Vmcoreinfo('OSRELEASE=5.10.0\n'), issues), null);
   t.is(issues.count, 2);
+});
+
+test('whatever bytes change in the tables, answers or an issue come back', t => {
+  const change = fc.record({ at: fc.nat(), value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff) });
+  const names = ['schedule', LONG, 'init_task', '_end'];
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(change, { minLength: 1, maxLength: 6 }), (late, changes) => {
+      const made = makeKallsyms({ vaddr: VADDR, symbols: PERCPU, relativeBase: STEXT, late, sorted: [2, 0, 8] });
+      // All tables lie within 2 KiB behind the first 4096 bytes.
+      const bytes = made.physical.pieces[0].bytes;
+      for (const { at, value } of changes) bytes[4096 + (at % 2048)] = value;
+      const issues = new Issues();
+      const tables = tablesFromVmcoreinfo(made.virtual, new Vmcoreinfo(made.lines), issues);
+      const kallsyms = tables === null ? null : Kallsyms.open(made.virtual, tables, undefined, issues);
+      if (kallsyms === null) return issues.count > 0;
+      kallsyms.resolve(names);
+      kallsyms.at(STEXT + 0x180n);
+      kallsyms.symbol(kallsyms.count - 1);
+      return true;
+    }),
+    { numRuns: 500, seed: 7 },
+  );
+  t.pass();
 });
 
 function scannable(late: boolean): MadeOptions {

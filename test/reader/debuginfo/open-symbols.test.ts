@@ -1,8 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import test from 'ava';
+import fc from 'fast-check';
 import { InputError, MemorySource } from 'kdumpling/reader';
-import { ElfSymbols, LayeredSymbols, openSymbols, SystemMap, VmcoreinfoSymbols } from 'kdumpling/reader/debuginfo';
+import {
+  bytesAtAddress,
+  ElfSymbols,
+  elfBuildId,
+  LayeredSymbols,
+  openSymbols,
+  SystemMap,
+  VmcoreinfoSymbols,
+} from 'kdumpling/reader/debuginfo';
 import {
   encodeElfHeader,
   encodeSectionHeader,
@@ -184,6 +193,28 @@ test('files that have no symbols are refused with a sentence', t => {
     instanceOf: InputError,
     message: /passes the end of the file/,
   });
+});
+
+test('whatever bytes change in a symbol file, it is read or refused', t => {
+  const good = [makeElf(64, true, STRINGS, ENTRIES), makeElf(32, false, STRINGS, ENTRIES)];
+  const change = fc.record({ at: fc.nat(), value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff) });
+  fc.assert(
+    fc.property(fc.constantFrom(...good), fc.array(change, { minLength: 1, maxLength: 6 }), (file, changes) => {
+      const bytes = Uint8Array.from(file);
+      for (const { at: place, value } of changes) bytes[place % bytes.length] = value;
+      try {
+        const symbols = ElfSymbols.open(new MemorySource(bytes, 'vmlinux'));
+        symbols.resolve(['schedule', 'runq', 'data']);
+        symbols.at(0xc000_0210n);
+        elfBuildId(symbols.file);
+        bytesAtAddress(symbols.file, 0xc000_0000n, 16);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+      }
+    }),
+    { numRuns: 2000, seed: 7 },
+  );
+  t.pass();
 });
 
 const MAP = `0000000000000000 D __per_cpu_start
