@@ -67,7 +67,7 @@ export function describeKdump(
   flag: number,
   issues: Issues,
 ): KdumpDescription {
-  const { container, arch, vmcoreinfo } = dump;
+  const { container, arch } = dump;
   const cpus = dump.notes.filter(note => note.type === NT_PRSTATUS && note.name === 'CORE').length;
   return {
     bits: container.format === 'kdump' ? container.bits : (arch?.bits ?? container.bits),
@@ -76,7 +76,7 @@ export function describeKdump(
     utsname: utsnameOf(dump),
     seconds: whole(dump, 'kdump.timestamp.seconds', 0n),
     microseconds: whole(dump, 'kdump.timestamp.microseconds', 0n),
-    physBase: vmcoreinfo?.number('phys_base') ?? whole(dump, 'kdump.phys_base', 0n),
+    physBase: physBaseOf(dump, plan),
     dumpLevel: number(dump, 'kdump.dump_level', 0),
     currentCpu: number(dump, 'kdump.current_cpu', 0),
     cpus: number(dump, 'kdump.nr_cpus', cpus),
@@ -85,6 +85,16 @@ export function describeKdump(
     compressor,
     flag,
   };
+}
+
+/** What crash takes for the place of memory: each architecture's own number, under the name that its VMCOREINFO has for it. */
+function physBaseOf(dump: Dump, plan: DumpPlan): bigint {
+  for (const name of ['phys_base', 'PHYS_OFFSET', 'phys_ram_base']) {
+    const value = dump.vmcoreinfo?.number(name);
+    if (value !== undefined) return value;
+  }
+  const start = dump.arch?.physBaseIsMemoryStart === true ? (plan.present.starts[0] ?? 0) : 0;
+  return whole(dump, 'kdump.phys_base', BigInt(start));
 }
 
 /** A number of the dump's attributes; 64-bit ones keep all their bits. */

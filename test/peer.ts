@@ -39,7 +39,12 @@ function onPath(name: PeerName): boolean {
 export const hasPeer = (name: PeerName): boolean => inChroot(name) || onPath(name);
 
 /** Runs a peer; `folder` (and the current folder) are visible to it at their own paths. */
-export function peer(name: PeerName, args: readonly string[], folders: readonly string[], input = ''): PeerResult {
+export function peer(
+  name: PeerName,
+  args: readonly string[],
+  folders: readonly string[],
+  input: string | Uint8Array = '',
+): PeerResult {
   const command = name.startsWith('arm64:')
     ? [script, 'run-arm64', name.slice(6), ...args]
     : inChroot(name)

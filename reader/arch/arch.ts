@@ -53,6 +53,8 @@ export interface Architecture {
   readonly bits: 32 | 64;
   /** 32-bit ABIs that align 64-bit members of structures to 8 bytes, and not to 4. */
   readonly alignsU64?: true;
+  /** phys_base of dump headers is where memory begins; elsewhere VMCOREINFO tells it, or there is none. */
+  readonly physBaseIsMemoryStart?: true;
   /** The byte order of kernels of this architecture; null where both exist. */
   readonly littleEndian: boolean | null;
   /** Page sizes that kernels can be built with, the usual one first. */

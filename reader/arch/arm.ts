@@ -28,6 +28,7 @@ export const arm: Architecture = {
   elfMachine: 40,
   bits: 32,
   alignsU64: true,
+  physBaseIsMemoryStart: true,
   littleEndian: null,
   pageSizes: [4096],
   prstatus: prstatus(32, [...numbered('r', 0, 12), 'sp', 'lr', 'pc', 'cpsr', 'orig_r0'], 'pc', 'sp'),
