@@ -2,7 +2,8 @@
 import { type ByteSink, type ByteSource, InputError } from 'kdumpling/reader';
 import { ZeroTest } from './zero-pages.js';
 
-const BLOCK = 1 << 20;
+/** Small enough to stay in the core's own cache between the read and the write: at 1 MiB the copy takes two to three times as long. */
+const BLOCK = 1 << 18;
 const block = new Uint8Array(BLOCK);
 const zeros = new ZeroTest();
 

@@ -24,6 +24,8 @@ export function abandonOutputs(): void {
 }
 
 const BUFFER_SIZE = 1 << 20;
+/** Writes of this size and more go straight to the file: a copy would cost more than the call. */
+const DIRECT_SIZE = 1 << 16;
 
 export class FileSink implements ByteSink {
   position = 0;
@@ -72,7 +74,7 @@ export class FileSink implements ByteSink {
   }
 
   write(bytes: Uint8Array): void {
-    if (bytes.length >= BUFFER_SIZE) {
+    if (bytes.length >= DIRECT_SIZE) {
       this.#flush();
       this.#store(bytes, bytes.length, this.#flushed);
       this.#flushed += bytes.length;
