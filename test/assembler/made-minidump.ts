@@ -5,11 +5,11 @@ import { noise } from './made-dump.js';
 
 export const RAM = 0x8000_0000;
 export const RAM_SIZE = 0x10_0000;
-const LINEAR = 0xffff_0000_0000_0000n;
-const IMAGE = 0xffff_8000_0800_0000n;
+export const LINEAR = 0xffff_0000_0000_0000n;
+export const IMAGE = 0xffff_8000_0800_0000n;
 const RELEASE = '6.18.0-made';
-const BANNER = `Linux version ${RELEASE} (nobody@nowhere) #1 SMP\n\0`;
-const HEADER_AT = RAM + 0x8_0000;
+export const BANNER = `Linux version ${RELEASE} (nobody@nowhere) #1 SMP\n\0`;
+export const HEADER_AT = RAM + 0x8_0000;
 const INFO_AT = RAM + 0x9_0000;
 const TABLE_AT = RAM + 0xa_0000;
 const SMEM_AT = RAM + 0xc_0000;
@@ -51,8 +51,8 @@ export interface MadeMinidump {
   readonly notesAt: number;
 }
 
-const align4 = (n: number): number => (n + 3) & ~3;
-const ascii = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(text, letter => letter.charCodeAt(0));
+export const align4 = (n: number): number => (n + 3) & ~3;
+export const ascii = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(text, letter => letter.charCodeAt(0));
 
 /** name, seq, size or bytes, and whether it was registered at run time (linear address). */
 const OBJECTS: readonly (readonly [string, number, number | string, boolean?])[] = [
@@ -113,7 +113,7 @@ function vmcoreinfoText(regions: readonly MadeRegion[]): string {
   return `${lines.join('\n')}\nX=${'y'.repeat(1023 - lines.join('\n').length - 4)}\n`;
 }
 
-const EHDR: readonly (readonly [string, number, number])[] = [
+export const EHDR: readonly (readonly [string, number, number])[] = [
   ['EI_MAG', 0, 4],
   ['EI_CLASS', 4, 1],
   ['EI_DATA', 5, 1],
@@ -133,7 +133,7 @@ const EHDR: readonly (readonly [string, number, number])[] = [
   ['e_shnum', 60, 2],
   ['e_shstrndx', 62, 2],
 ];
-const PHDR: readonly (readonly [string, number, number])[] = [
+export const PHDR: readonly (readonly [string, number, number])[] = [
   ['p_type', 0, 4],
   ['p_flags', 4, 4],
   ['p_offset', 8, 8],
@@ -143,11 +143,11 @@ const PHDR: readonly (readonly [string, number, number])[] = [
   ['p_memsz', 40, 8],
   ['p_align', 48, 8],
 ];
-const SLOTS = 201;
+export const SLOTS = 201;
 const PRSTATUS = 392;
 const PRPSINFO = 136;
 
-class Writer {
+export class Writer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
 
@@ -179,7 +179,7 @@ class Writer {
   }
 }
 
-function elfHeader(writer: Writer, phoff: number, phnum: number, shoff: number, shnum: number): void {
+export function elfHeader(writer: Writer, phoff: number, phnum: number, shoff: number, shnum: number): void {
   writer.bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   writer.u16(16, 4, 183);
   writer.u32(20, 1);
@@ -187,7 +187,7 @@ function elfHeader(writer: Writer, phoff: number, phnum: number, shoff: number, 
   writer.u16(52, 64, 56, phnum, shnum === 0 ? 0 : 64, shnum, shnum === 0 ? 0 : 1);
 }
 
-function programHeader(
+export function programHeader(
   writer: Writer,
   at: number,
   type: number,

@@ -71,8 +71,9 @@ function findStrings(header: HeaderBytes): Found | null {
       cursor.position = offset + i * size;
       sections.push(decodeSectionHeader(cursor, bits));
     }
-    const table = sections.find(section => textAt(bytes, section.offset + 1, MSM_STRING_TABLE));
-    if (table === undefined) continue;
+    // It is the second one in every shape.
+    const table = sections[1];
+    if (table === undefined || !textAt(bytes, table.offset + 1, MSM_STRING_TABLE)) continue;
     const strings = bytes.subarray(table.offset, Math.min(bytes.length, table.offset + table.size));
     return { sections, strings, offset, claimedOffset, claimedCount };
   }

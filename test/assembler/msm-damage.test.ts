@@ -1,0 +1,128 @@
+// Downstream dumps: the header damaged in each field, on every medium; names where there are no addresses; what crash is told.
+import test from 'ava';
+import { type Placement, placeFolder } from 'kdumpling/reader/minidump';
+import { damagedValues, judge, outcome, placeImage } from './damage.js';
+import { noise } from './made-dump.js';
+import {
+  fileName,
+  filesOf,
+  folderOf,
+  infoLine,
+  type MadeMinidump,
+  type MadeRegion,
+  ramOf,
+  rawdumpOf,
+} from './made-minidump.js';
+import { madeMsm } from './made-msm.js';
+
+const media: Record<string, (made: MadeMinidump) => Placement> = {
+  folder: ({ entries }) => placeFolder(folderOf(filesOf(entries), entries.map(infoLine).join(''))),
+  rawdump: ({ entries }) => placeImage('rawdump', rawdumpOf(entries).bytes),
+  memory: ({ entries }) => placeImage('memory', ramOf(entries).bytes),
+};
+
+/** Sections only name regions, and repeat an address; nothing tells of the rest. */
+const UNCONFIRMED =
+  /^(EI_OSABI|e_entry|e_flags|e_shentsize|e_shnum|e_shstrndx|e_machine)$|p_flags$|p_align$|^phdr 0 (p_vaddr|p_paddr|p_memsz|p_filesz|p_offset|p_type)$|^shdr \d+ sh_|^phdr \d+ p_type$/;
+
+for (const [medium, place] of Object.entries(media)) {
+  test(`${medium}: a complete downstream dump, its banner and the same core on all media`, t => {
+    const made = madeMsm();
+    const got = outcome(() => place(made));
+    t.deepEqual(
+      judge(made, medium, got, {
+        complete: true,
+        named: /no-vmcoreinfo-for-crash: .*kimage_voffset=0xffff7fff88000000/,
+      }),
+      [],
+    );
+    t.deepEqual(
+      got.core?.physical(BigInt(made.banner.paddr), made.banner.bytes.length),
+      Buffer.from(made.banner.bytes),
+    );
+    t.is(got.core?.segments[0].type, 4, 'crash takes the first program header for notes');
+    t.deepEqual(got.core?.core, outcome(() => media['folder'](made)).core?.core);
+  });
+
+  test(`${medium}: each field of the downstream header`, t => {
+    const made = madeMsm();
+    const whole = made.entries[0].bytes;
+    const wrong: string[] = [];
+    for (const { name, at, size } of made.headerFields) {
+      const index = Number(/^phdr (\d+)/.exec(name)?.[1] ?? 0);
+      const touched = index === 0 ? [] : [made.regions[index - 1]];
+      for (const { what, bytes } of damagedValues(whole, at, size)) {
+        made.entries[0].bytes = bytes;
+        const expected = { touched, ...(UNCONFIRMED.test(name) ? {} : { complete: false }) };
+        wrong.push(
+          ...judge(
+            made,
+            `${name} ${what}`,
+            outcome(() => place(made)),
+            expected,
+          ),
+        );
+      }
+    }
+    t.deepEqual(wrong, []);
+  });
+}
+
+test('p_vaddr is held against the address in the section', t => {
+  const made = madeMsm();
+  const whole = made.entries[0].bytes;
+  const field = made.headerFields.find(({ name }) => name === 'phdr 3 p_vaddr');
+  for (const { bytes } of damagedValues(whole, field?.at ?? 0, 8)) {
+    made.entries[0].bytes = bytes;
+    const expected = { complete: false, named: /header-field: .*p_vaddr of program header 3 .*its section says/ };
+    t.deepEqual(
+      judge(
+        made,
+        'p_vaddr',
+        outcome(() => media['folder'](made)),
+        expected,
+      ),
+      [],
+    );
+  }
+});
+
+const bare = (files: ReadonlyMap<string, Uint8Array>) => outcome(() => placeFolder(folderOf(files, null)));
+
+test('bare: names place what they tell apart', t => {
+  const made = madeMsm();
+  t.deepEqual(judge(made, 'complete', bare(filesOf(made.entries)), { complete: true }), []);
+  const wrong: string[] = [];
+  for (const gone of made.regions) {
+    const files = filesOf(made.entries);
+    files.delete(fileName(gone));
+    // Two regions are called KTASK and are of one size: with one gone, nobody can tell which is left.
+    const touched = made.regions.filter(
+      (region: MadeRegion) => region === gone || (gone.name === 'KTASK' && region.name === 'KTASK'),
+    );
+    wrong.push(
+      ...judge(made, `${gone.name}${gone.seq} gone`, bare(files), { touched, complete: false, named: /missing: / }),
+    );
+  }
+  t.deepEqual(wrong, []);
+});
+
+test('bare: what the header does not name has no place, whatever its size', t => {
+  const made = madeMsm();
+  const files = filesOf(made.entries);
+  const gone = made.regions[0];
+  files.delete(fileName(gone));
+  files.set('md_KEARLY.BIN', noise(gone.bytes.length, 9));
+  const got = bare(files);
+  const expected = { touched: [gone], complete: false, named: /doubtful: md_KEARLY\.BIN/ };
+  t.deepEqual(judge(made, 'KEARLY', got, expected), []);
+  t.is(got.core?.physical(BigInt(gone.paddr), 1), null);
+});
+
+test('bare: virtual machines put their number into the names', t => {
+  const made = madeMsm();
+  const files = new Map(
+    made.entries.map(entry => [fileName(entry).replace('md_', 'md_2d_').replace('.BIN', '.bin'), entry.bytes]),
+  );
+  t.deepEqual(judge(made, 'vm', bare(files), { complete: true }), []);
+});
