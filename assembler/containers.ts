@@ -97,9 +97,9 @@ function physBaseOf(dump: Dump, plan: DumpPlan): bigint {
   return whole(dump, 'kdump.phys_base', BigInt(start));
 }
 
-/** A number of the dump's attributes; 64-bit ones keep all their bits. */
+/** A number of the dump's attributes, or what the user says of the output's header; 64-bit ones keep all their bits. */
 function whole(dump: Dump, key: string, otherwise: bigint): bigint {
-  const value = dump.attributes.get(key)?.value;
+  const value = dump.attributes.override(key, otherwise) ?? dump.attributes.get(key)?.value;
   return typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : otherwise;
 }
 

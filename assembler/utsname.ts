@@ -9,7 +9,8 @@ const FIELD_SIZE = 65;
 export function utsnameOf(dump: Dump): Utsname {
   const inMemory = utsnameInMemory(dump);
   const field = (name: (typeof UTSNAME_FIELDS)[number], otherwise: string): string => {
-    const inHeader = dump.attributes.get(`kdump.utsname.${name}`)?.value;
+    const key = `kdump.utsname.${name}`;
+    const inHeader = dump.attributes.override(key, '') ?? dump.attributes.get(key)?.value;
     // QEMU leaves all but `machine` empty, and that is sometimes `Unknown`.
     if (typeof inHeader === 'string' && inHeader !== '' && inHeader !== 'Unknown') return inHeader;
     return inMemory?.[name] ?? otherwise;

@@ -13,11 +13,6 @@ for (const [signal, status] of [
     process.exit(status);
   });
 }
-// A reader that went away (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
 
 try {
   process.exitCode = await main(process.argv.slice(2));

@@ -150,7 +150,7 @@ function answer(
       for (const line of attributes.addressMap) yield `  ${line}`;
     },
     issues: issues.list(),
-    partial: false,
+    partial: found.release === null || !found.logRead,
   };
 }
 
@@ -196,8 +196,8 @@ function* summary(dump: Dump, { bits, byteOrder, pageSize, presentBytes, symbols
   for (const { name: device, size } of dump.deviceDumps) yield row('device dump', `${device}, ${size} bytes`);
 }
 
-function panicText({ panic }: Identity): string {
-  if (panic === null) return 'none that the log tells of';
+function panicText({ panic, logRead }: Identity): string {
+  if (panic === null) return logRead ? 'none that the log tells of' : `${UNKNOWN}: the log cannot be read`;
   const where = [panic.cpu === null ? '' : `CPU ${panic.cpu}`, panic.pid === null ? '' : `PID ${panic.pid}`];
   const there = where.filter(text => text !== '').join(', ');
   return there === '' ? panic.message : `${panic.message} (${there})`;

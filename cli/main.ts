@@ -11,6 +11,7 @@ import {
   UsageError,
 } from './command.js';
 import { toJson } from './json.js';
+import { ReaderGone, writeStandardOutput } from './standard-output.js';
 
 /** name -> one line of help, and where the command is. */
 const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {
@@ -26,7 +27,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
 const SILENT: Progress = { update() {}, stop() {} };
 
 const processTerminal: Terminal = {
-  out: text => void process.stdout.write(text),
+  out: writeStandardOutput,
   err: text => void process.stderr.write(text),
   interactive: process.stderr.isTTY === true,
 };
@@ -43,14 +44,15 @@ export async function main(args: readonly string[], terminal: Terminal = process
     progress: async title => (terminal.interactive ? (await import('./progress.js')).openProgress(title) : SILENT),
   };
   try {
-    const name = args[0];
+    // `help NAME` is `NAME --help`.
+    const [name, ...rest] = args[0] === 'help' && args.length === 2 ? [args[1], '--help'] : args;
     const entry = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
     if (entry === undefined) return await overview(args, terminal);
     const { command } = await entry.load();
     const defined = command(context);
     defined.name(`kdumpling ${name}`);
     configure(defined, terminal);
-    await defined.parseAsync(args.slice(1), { from: 'user' });
+    await defined.parseAsync(rest, { from: 'user' });
     return status;
   } catch (error) {
     return failed(error, terminal);
@@ -113,6 +115,7 @@ function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? EXIT.answered : EXIT.usage;
   }
+  if (error instanceof ReaderGone) return EXIT.answered;
   if (error instanceof UsageError) {
     terminal.err(`kdumpling: ${error.message}\n`);
     return EXIT.usage;

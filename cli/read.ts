@@ -169,7 +169,7 @@ class Reading {
 
   writeRaw(write: (bytes: Uint8Array) => void): void {
     for (const { address, bytes, length } of this.pieces()) {
-      if (bytes !== null) write(bytes.slice());
+      if (bytes !== null) write(bytes);
       else if (this.request.zeroFill) for (const part of zeros(length, zero => [zero])) write(part);
       else {
         this.issues.add(

@@ -64,7 +64,7 @@ function choose(
   candidates: Iterable<LinearRange>,
   image: LinearRange | null,
 ): Chosen | null {
-  const said = parts.attributes.override(`map.${name}.offset`);
+  const said = parts.attributes.override(`map.${name}.offset`, 0n);
   let against = '';
   let first: LinearRange | null = null;
   for (const candidate of candidates) {
@@ -82,8 +82,7 @@ function choose(
   }
   if (first === null) return null;
   if (said !== undefined) {
-    const offset = parts.attributes.set(`map.${name}.offset`, first.offset, 'user');
-    return { range: { ...first, offset: BigInt.asUintN(64, offset) }, by: 'the user' };
+    return { range: { ...first, offset: BigInt.asUintN(64, said) }, by: 'the user' };
   }
   const why = against === '' ? 'the dump lacks what would confirm it (init_uts_ns, kallsyms, mem_section)' : against;
   parts.issues.add('map-unconfirmed', `the ${name} map from ${hex(first.first)} on is not used: ${why}`, first.first);

@@ -1,5 +1,5 @@
 // Which kernel and machine a dump is of, as far as the dump tells without types.
-import type { DumpCpu, Issues, PhysicalMemory, VirtualMemory } from 'kdumpling/reader';
+import { type DumpCpu, Issues, type PhysicalMemory, type VirtualMemory } from 'kdumpling/reader';
 import type { Symbols } from 'kdumpling/reader/debuginfo';
 import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { readLog } from '../log/read.js';
@@ -25,6 +25,8 @@ export interface Identity {
   /** How many CPUs' registers the dump has. */
   readonly cpus: number | null;
   readonly panic: Panic | null;
+  /** False where nothing of the log can be read: whether the kernel panicked is then not known. */
+  readonly logRead: boolean;
 }
 
 export interface IdentitySpace {
@@ -42,6 +44,9 @@ export function identity(dump: IdentitySpace, symbols: Symbols | null, issues: I
     issues.add('release-differs', `init_uts_ns says ${uts.release}, VMCOREINFO ${vmcoreinfo.release}`);
   }
   const number = (name: string) => vmcoreinfo?.number(name);
+  const damage = new Issues();
+  const records = vmcoreinfo === null ? [] : [...logOf(virtual, vmcoreinfo, symbols, damage)];
+  issues.addAll(damage);
   return {
     banner: readBanner(dump, symbols, uts?.version ?? null),
     release: vmcoreinfo?.release ?? uts?.release ?? null,
@@ -52,7 +57,8 @@ export function identity(dump: IdentitySpace, symbols: Symbols | null, issues: I
     kaslrOffset: vmcoreinfo?.kernelOffset ?? null,
     physBase: number('phys_base') ?? number('PHYS_OFFSET') ?? number('phys_ram_base') ?? null,
     cpus: dump.cpus.length > 0 ? dump.cpus.length : null,
-    panic: vmcoreinfo === null ? null : panicOf(logOf(virtual, vmcoreinfo, symbols, issues)),
+    panic: panicOf(records),
+    logRead: records.length > 0 || (vmcoreinfo !== null && damage.list().length === 0),
   };
 }
 

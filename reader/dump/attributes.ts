@@ -9,13 +9,36 @@ export interface Attribute {
   readonly from: string;
 }
 
+/** What can be overridden: what the reader, the address map or a converted dump's header is made from. All else is only what the dump says. */
+const SETTABLE: readonly (readonly [key: RegExp, like: AttributeValue])[] = [
+  [/^arch\.(name|byte_order)$/, ''],
+  [/^arch\.(bits|page_size)$/, 0],
+  [/^linux\.phys_base$/, 0n],
+  [/^linux\.vmcoreinfo\.lines\../, ''],
+  [/^map\.(image|linear)\.offset$/, 0n],
+  [/^elf\.(machine|osabi|flags|entry)$/, 0n],
+  [/^kdump\.(timestamp\.(seconds|microseconds)|dump_level|current_cpu|nr_cpus)$/, 0n],
+  [/^kdump\.utsname\.(sysname|nodename|release|version|machine|domainname)$/, ''],
+];
+
+const WHAT_CAN =
+  'what can are arch.name, bits, byte_order and page_size, linux.phys_base, linux.vmcoreinfo.lines.KEY, map.image.offset and map.linear.offset, and in headers that convert writes elf.machine, osabi, flags and entry, kdump.timestamp.*, dump_level, current_cpu, nr_cpus and utsname.*';
+
 export class Attributes {
   readonly #set = new Map<string, Attribute>();
   readonly #overrides: ReadonlyMap<string, string>;
   readonly #used = new Set<string>();
 
-  /** @param overrides what the user said (`--set key=value`); it wins over whatever the dump says */
+  /**
+   * @param overrides what the user said (`--set key=value`); it wins over whatever the dump says
+   * @throws RangeError for a key that cannot be overridden, or a value that is none
+   */
   constructor(overrides: ReadonlyMap<string, string> = new Map()) {
+    for (const [key, text] of overrides) {
+      const settable = SETTABLE.find(([pattern]) => pattern.test(key));
+      if (settable === undefined) throw new RangeError(`${key} cannot be set: ${WHAT_CAN}`);
+      convert(key, text, settable[1]);
+    }
     this.#overrides = overrides;
   }
 
@@ -27,19 +50,22 @@ export class Attributes {
       return value;
     }
     this.#used.add(key);
-    const said = convert(override, value) as T;
+    const said = convert(key, override, value) as T;
     this.#set.set(key, { value: said, from: 'user' });
     return said;
   }
 
-  /** What the user said for a key that the dump may not know at all. */
-  override(key: string): string | undefined {
+  /**
+   * What the user said for a key that the dump may not know at all, as a value of the type of `like`.
+   * @throws RangeError if it is none
+   */
+  override<T extends AttributeValue>(key: string, like: T): T | undefined {
     const said = this.#overrides.get(key);
-    if (said !== undefined) {
-      this.#used.add(key);
-      if (!this.#set.has(key)) this.#set.set(key, { value: said, from: 'user' });
-    }
-    return said;
+    if (said === undefined) return undefined;
+    const value = convert(key, said, like) as T;
+    this.#used.add(key);
+    if (!this.#set.has(key)) this.#set.set(key, { value, from: 'user' });
+    return value;
   }
 
   get(key: string): Attribute | undefined {
@@ -58,15 +84,15 @@ export class Attributes {
 }
 
 /** @throws RangeError if `text` is not a value of the type of `like` */
-function convert(text: string, like: AttributeValue): AttributeValue {
+function convert(key: string, text: string, like: AttributeValue): AttributeValue {
   if (typeof like === 'boolean') {
     if (text === 'true' || text === '1') return true;
     if (text === 'false' || text === '0') return false;
-    throw new RangeError(`${JSON.stringify(text)} is not true or false`);
+    throw new RangeError(`${key}: ${JSON.stringify(text)} is not true or false`);
   }
   if (typeof like === 'number' || typeof like === 'bigint') {
     const digits = text.replace(/^-/, '');
-    if (!/^(0x[0-9a-f]+|\d+)$/i.test(digits)) throw new RangeError(`${JSON.stringify(text)} is not a number`);
+    if (!/^(0x[0-9a-f]+|\d+)$/i.test(digits)) throw new RangeError(`${key}: ${JSON.stringify(text)} is not a number`);
     const value = text.startsWith('-') ? -BigInt(digits) : BigInt(digits);
     return typeof like === 'number' ? Number(value) : value;
   }

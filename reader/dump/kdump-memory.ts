@@ -49,6 +49,9 @@ export interface KdumpPart {
 const SCAN_SIZE = 1 << 20;
 const MOST_PIECES = 1 << 20;
 
+/** How many pages at the end of a file are passed over that share their bytes: 4 GiB of zeros. */
+const MOST_SHARED = 1 << 20;
+
 /** A part with what is needed to read it. */
 class Part {
   readonly part: KdumpPart;
@@ -59,6 +62,7 @@ class Part {
   /** The dumped frame last asked for, and its index. */
   #lastPfn = -1;
   #lastIndex = -1;
+  #cutShort: string | null | undefined;
 
   constructor(part: KdumpPart, blockSize: number) {
     this.part = part;
@@ -81,6 +85,40 @@ class Part {
   #countTo(pfn: number): number {
     if (this.#firstRank < 0) this.#firstRank = this.part.dumped.rank(this.part.startPfn);
     return this.part.dumped.rank(pfn) - this.#firstRank;
+  }
+
+  /**
+   * What the file lacks at its end, by the descriptor of its last page that is not one of many which share their bytes (zeros, written first); null if it
+   * lacks nothing.
+   */
+  cutShort(): string | null {
+    if (this.#cutShort === undefined) this.#cutShort = this.#lacks();
+    return this.#cutShort;
+  }
+
+  #lacks(): string | null {
+    const { pages, descriptors } = this;
+    const { size: fileSize } = this.part.source;
+    if (pages <= 0) return null;
+    if (!descriptors.fetch(pages - 1)) return `the last of its ${pages} page descriptors lie behind its end`;
+    const shared = descriptors.offset;
+    if (shared === 0 && descriptors.size === 0) return 'its last pages were never written';
+    const isInFile = () => descriptors.offset + descriptors.size <= fileSize;
+    for (let i = pages - 2; isInFile() && descriptors.offset === shared && i >= 0 && pages - i < MOST_SHARED; i--)
+      descriptors.fetch(i);
+    return isInFile() ? null : `page data at file offset ${hex(descriptors.offset)} lies behind its end`;
+  }
+
+  /** How many pages have their descriptor and their bytes inside the file. */
+  pagesInFile(): number {
+    const { pages, descriptors } = this;
+    const { size: fileSize } = this.part.source;
+    let inside = 0;
+    for (let index = 0; index < pages && descriptors.fetch(index); index++) {
+      const { offset, size } = descriptors;
+      if ((offset !== 0 || size !== 0) && offset + size <= fileSize) inside++;
+    }
+    return inside;
   }
 
   /**
@@ -334,21 +372,15 @@ export class KdumpMemory extends CachedMemory {
     return this.#extents;
   }
 
-  /** What the file of a part lacks at its end, by the descriptor of its last page; null if it lacks nothing. */
+  /** What the file of a part lacks at its end; null if it lacks nothing. */
   cutShort(source: ByteSource): string | null {
-    const part = this.#parts.find(candidate => candidate.part.source === source);
-    if (part === undefined || part.pages <= 0) return null;
-    const { pages, descriptors } = part;
-    if (!descriptors.fetch(pages - 1)) return `the last of its ${pages} page descriptors lie behind its end`;
-    const { offset, size } = descriptors;
-    if (offset === 0 && size === 0) return 'its last pages were never written';
-    return offset + size > source.size ? `page data at file offset ${hex(offset)} lies behind its end` : null;
+    return this.#parts.find(candidate => candidate.part.source === source)?.cutShort() ?? null;
   }
 
-  /** By the bitmaps: pages that turn out to be cut off or corrupt are counted. */
+  /** By the bitmaps, or by the descriptors of a file that was cut short: pages that turn out to be corrupt are counted. */
   override get presentBytes(): number {
     let frames = 0;
-    for (const part of this.#parts) frames += part.pages;
+    for (const part of this.#parts) frames += part.cutShort() === null ? part.pages : part.pagesInFile();
     return frames * this.#blockSize;
   }
 

@@ -136,10 +136,10 @@ export class OpenedDump implements Dump {
   /** What the user says of single lines, and of phys_base, replaces or joins what was found. */
   #withOverrides(found: Vmcoreinfo | null): Vmcoreinfo | null {
     const said = new Map<string, string>();
-    const physBase = this.#attributes.override('linux.phys_base');
-    if (physBase !== undefined) said.set('NUMBER(phys_base)', BigInt(physBase).toString());
+    const physBase = this.#attributes.override('linux.phys_base', 0n);
+    if (physBase !== undefined) said.set('NUMBER(phys_base)', physBase.toString());
     for (const key of this.#set.keys()) {
-      const value = key.startsWith(LINES) ? this.#attributes.override(key) : undefined;
+      const value = key.startsWith(LINES) ? this.#attributes.override(key, '') : undefined;
       if (value !== undefined) said.set(key.slice(LINES.length), value);
     }
     if (said.size === 0) return found;
@@ -260,8 +260,8 @@ export class OpenedDump implements Dump {
     const physBase = vmcoreinfo?.number('phys_base');
     if (physBase !== undefined) attributes.set('linux.phys_base', physBase, 'VMCOREINFO');
     for (const field of UTSNAME_FIELDS) {
-      const value = this.#opened.utsname?.[field] ?? '';
-      if (value !== '') attributes.set(`linux.uts.${field}`, value, this.#container);
+      const { value, from } = attributes.get(`kdump.utsname.${field}`) ?? { value: '', from: '' };
+      if (value !== '') attributes.set(`linux.uts.${field}`, value, from);
     }
     if (vmcoreinfo?.release !== undefined) attributes.set('linux.uts.release', vmcoreinfo.release, 'VMCOREINFO');
     for (const [key, value, from] of cpuFacts(this.cpus)) attributes.set(key, value, from);

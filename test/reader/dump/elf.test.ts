@@ -318,4 +318,17 @@ test('the attributes of a core, and what the user says instead', async t => {
   await t.throwsAsync(openDump([source(file)], { set: new Map([['arch.page_size', '5000']]) }), {
     instanceOf: RangeError,
   });
+  for (const [key, value] of [
+    ['kdump.block_size', '65536'],
+    ['memory.start', '0'],
+    ['cpu.0.reg.rip', '0'],
+    ['linux.phys_bose', '0'],
+    ['linux.phys_base', 'zz'],
+    ['map.linear.offset', '1.5'],
+  ] as const) {
+    const error = await t.throwsAsync(openDump([source(file)], { set: new Map([[key, value]]) }), {
+      instanceOf: RangeError,
+    });
+    t.true(error?.message.startsWith(`${key}`), 'what has no effect is refused, by its name');
+  }
 });

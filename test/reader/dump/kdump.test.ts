@@ -173,6 +173,15 @@ test('files cut short, and those marked incomplete, open with what they have', a
   );
   t.deepEqual([...cut.physical.extents.ends], [2 * PAGE]);
   t.true(cut.issues.has('truncated'));
+  t.is(cut.physical.presentBytes, 2 * PAGE);
+  // Pages of zeros share one page at the file's start: the last that does not tells.
+  const zeros = new Map<number, MadePage>([...pages, [4, 'zero'], [5, 'zero']]);
+  const ending = madeKdump({ frames: 8, pages: zeros });
+  const cutBefore = await open(ending.subarray(0, ending.length - PAGE));
+  t.true(cutBefore.issues.has('truncated'));
+  t.is(cutBefore.physical.presentBytes, 5 * PAGE);
+  const complete = await open(ending);
+  t.deepEqual([complete.issues.has('truncated'), complete.physical.presentBytes], [false, 6 * PAGE]);
   const descriptorsAt = whole.length - 5 * PAGE - 4 * 24;
   const noDescriptors = await open(whole.subarray(0, descriptorsAt + 30));
   t.is(fault(() => noDescriptors.physical.u8(PAGE)).reason, 'truncated');
