@@ -87,7 +87,7 @@ export function addDumpOptions(command: Command): Command {
     .option('--vmcoreinfo <file>', "VMCOREINFO's text, where the dump has none or a wrong one");
 }
 
-const collect = (text: string, before: string[]): string[] => [...before, text];
+const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];
 
 /** Options of every command that takes symbols. */
 export interface SymbolOptions {

@@ -1,7 +1,7 @@
 // kdumpling info: what a dump is and what is known of its kernel.
 import { Command } from 'commander';
 import { type Identity, identity } from 'kdumpling/analysis/machine';
-import { type AttributeValue, type Dump, extractDeviceDump, formatRanges, Issues } from 'kdumpling/reader';
+import { type AttributeValue, type Dump, extractDeviceDump, formatRanges, Issues, printable } from 'kdumpling/reader';
 import { NewFolder } from 'kdumpling/reader/node';
 import type { Answer, CommandContext, DefineCommand } from './command.js';
 import {
@@ -144,7 +144,7 @@ function answer(
       if (attributes === null) return;
       yield '';
       for (const [key, { value, from }] of Object.entries(attributes.attributes))
-        yield `${key} = ${shown(value)}  (${from})`;
+        yield printable(`${key} = ${shown(value)}  (${from})`);
       yield '';
       yield 'address map, in order of precedence:';
       for (const line of attributes.addressMap) yield `  ${line}`;
@@ -154,7 +154,7 @@ function answer(
   };
 }
 
-const row = (name: string, value: string): string => `${name.padEnd(14)}${value}`;
+const row = (name: string, value: string): string => `${name.padEnd(14)}${printable(value)}`;
 const hexOf = (value: bigint): string => (value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`);
 
 function shown(value: AttributeValue): string {

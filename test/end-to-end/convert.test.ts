@@ -245,7 +245,8 @@ realPeerTest(
       t.regex(readFileSync(`${file}.txt`, 'utf8'), /Kernel panic - not syncing: sysrq triggered crash/);
     }
     sameSums(t, drgnSums(t, elf, end), expected, false);
-    // crash takes the place of memory from phys_base of the kdump header: vmalloc and linear addresses are read by it.
+    // Where memory begins: crash translates linear addresses by it.
+    t.is(firstBytes(kdump, 4104).readBigInt64LE(4096), 0x40000000n, 'phys_base');
     const { stdout } = peer('arm64:crash', ['--minimal', realVmlinux('arm64-6.1'), kdump], [work, folder], 'log\n');
     t.regex(stdout, /Linux version 6\.1\.0-50-arm64/);
     t.regex(stdout, /Kernel panic - not syncing: sysrq triggered crash/);
