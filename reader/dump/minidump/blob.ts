@@ -74,7 +74,7 @@ export class MemoryRegionSource implements ByteSource {
   /** Which of the first `length` bytes memory has. */
   spans(length: number): Span[] {
     const from = this.#paddr;
-    const to = Math.min(from + Math.min(length, this.size), this.#memory.extents.end);
+    const to = Math.min(from + Math.min(length, this.size), this.#memory.bounds.end);
     const spans: Span[] = [];
     if (to <= from) return spans;
     for (const { start, end, state } of this.#memory.runs(from, to)) {

@@ -5,6 +5,7 @@ import { PF_R, PF_W } from '../../formats/elf.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import { type Blob, sameBytes, sameSize } from './blob.js';
 import type { VmcoreinfoBlob } from './content.js';
+import type { Budget } from './draft.js';
 import type { Faults } from './faults.js';
 import type { MinidumpHeader } from './header.js';
 import type { Medium } from './media.js';
@@ -21,8 +22,7 @@ export interface Leftovers {
   readonly regions: PlacedRegion[];
   readonly segments: PlacedSegment[];
   readonly faults: Faults;
-  /** False where a core would grow far past its input. */
-  spend(bytes: number): boolean;
+  readonly budget: Budget;
 }
 
 /** What is known of virtual addresses: segments by physical address, and the linear map's distance. */
@@ -100,7 +100,7 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, map: ty
     tell(work, blob, 'missing', 'has no bytes in the dump');
     return;
   }
-  if (!Number.isSafeInteger(paddr + size) || !work.spend(there)) {
+  if (!Number.isSafeInteger(paddr + size) || !work.budget.spend(there)) {
     tell(work, blob, 'doubtful', 'is left out: its address or size cannot be right');
     return;
   }

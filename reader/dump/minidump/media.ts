@@ -202,7 +202,7 @@ export function memoryMedium(memory: PhysicalMemory, name: string, smem: number 
     encrypted: encryption,
     memory,
     tablesFound: found,
-    bytes: memory.extents.bytes,
+    bytes: memory.bounds.end - memory.bounds.start,
     files: 1,
   };
 }

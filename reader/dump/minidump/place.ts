@@ -5,10 +5,11 @@ import { hex, printable } from '../../fault.js';
 import type { Note } from '../../formats/notes.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { ByteSource } from '../../source.js';
-import { agreedSize, MOST_REGION, registeredRoom } from './agree.js';
+import { MOST_REGION, registeredRoom } from './agree.js';
 import { tieByContent } from './bare.js';
-import { type Blob, type Span, sameSize } from './blob.js';
+import type { Blob, Span } from './blob.js';
 import { checkContents, decodeVmcoreinfo, type VmcoreinfoBlob } from './content.js';
+import { Budget, type Draft, Drafter } from './draft.js';
 import type { Faults } from './faults.js';
 import type { HeaderSegment, MinidumpHeader } from './header.js';
 import { judgeLeftovers } from './leftovers.js';
@@ -16,7 +17,6 @@ import { distances, type Match, matchByAddress } from './match.js';
 import type { Medium } from './media.js';
 import { compareOverlaps } from './overlaps.js';
 import { chooseHeader, encryptionOf, machineOf, vmcoreinfoOf } from './roles.js';
-import { memoryBlob } from './tables.js';
 
 /**
  * `ok`; `missing`; `short` and `long` (against the registered size); `duplicate` (the same bytes a second time); `unlisted` (dumped, but not in the header);
@@ -130,27 +130,6 @@ function encryptedPlacement(medium: Medium, why: string, faults: Faults): Placem
   };
 }
 
-/** A segment while its place is worked out. */
-interface Draft {
-  readonly match: Match;
-  readonly label: string;
-  readonly size: number;
-  status: RegionStatus;
-  spans: readonly Span[];
-  source: ByteSource | null;
-  sourceOffset: number;
-  sharesWith: number;
-}
-
-/** File, list and header each say another size: then the list's line may be another file's. */
-const threeSizes = ({ size, listedSize, source }: Blob, registered: number): boolean =>
-  source !== null &&
-  listedSize !== null &&
-  listedSize !== 0 &&
-  !sameSize(size, registered) &&
-  !sameSize(listedSize, registered) &&
-  !sameSize(size, listedSize);
-
 class Placer {
   readonly #medium: Medium;
   readonly #header: MinidumpHeader | null;
@@ -163,14 +142,12 @@ class Placer {
   /** Where the registered layout has the next payload. */
   #fileOffset: number | null;
   #distances: Map<bigint, number> | undefined;
-  #budget: number;
 
   constructor(medium: Medium, header: MinidumpHeader | null, info: VmcoreinfoBlob | null, faults: Faults) {
     this.#medium = medium;
     this.#header = header;
     this.#info = info;
     this.#faults = faults;
-    this.#budget = 2 * medium.bytes + (1 << 20);
     this.#machine = machineOf(medium, header, faults);
     this.#fileOffset = header?.payloadOffset ?? null;
   }
@@ -179,8 +156,9 @@ class Placer {
     const vmcoreinfo = this.#info === null ? null : decodeVmcoreinfo(this.#info.text);
     this.#placeRoles();
     const matches = this.#header === null ? [] : this.#match(this.#header, vmcoreinfo);
-    const drafts = this.#draft(matches);
-    this.#doubtSwapped(drafts);
+    const budget = new Budget(this.#medium);
+    const drafts =
+      this.#header === null ? [] : new Drafter(this.#medium, this.#header, budget, this.#faults).draft(matches);
     const indices = new Map<number, number>();
     drafts.forEach((draft, i) => {
       const index = this.#segments.length;
@@ -196,17 +174,10 @@ class Placer {
       regions: this.#regions,
       segments: this.#segments,
       faults: this.#faults,
-      spend: bytes => this.#spend(bytes),
+      budget,
     });
     compareOverlaps(this.#medium, this.#segments, this.#faults);
     return this.#finish(vmcoreinfo);
-  }
-
-  /** Takes `bytes` from what a core may have in all; false where a damaged list would make it many times its input. */
-  #spend(bytes: number): boolean {
-    if (bytes > this.#budget) return false;
-    this.#budget -= bytes;
-    return true;
   }
 
   /** A row for a blob that is not memory of the core. */
@@ -260,102 +231,6 @@ class Placer {
     this.#used.add(blob);
     this.#faults.add('doubtful', `${blob.name} is left out: ${why}`);
     this.#regions.push({ name: blob.name, paddr: blob.paddr, size: blob.size, status: 'doubtful', role: 'memory' });
-  }
-
-  /** Sizes and states of the header's segments. */
-  #draft(matches: readonly Match[]): Draft[] {
-    const drafts: Draft[] = [];
-    const places = new Map<string, number>();
-    for (const match of matches) {
-      const { segment } = match;
-      const label = match.blob?.name ?? segment.name ?? `the region at ${hex(segment.paddr)}`;
-      const size = agreedSize(segment, match.blob, label, this.#faults);
-      const draft: Draft = {
-        match,
-        label,
-        size,
-        status: 'missing',
-        spans: [],
-        source: null,
-        sourceOffset: 0,
-        sharesWith: -1,
-      };
-      const key = `${match.paddr}:${size}`;
-      const earlier = places.get(key);
-      if (earlier === undefined) places.set(key, drafts.length);
-      if (segment.inside) this.#fillFromHeader(draft);
-      else if (match.blob !== null) this.#fill(draft, match.blob);
-      else if (earlier !== undefined && drafts[earlier].status !== 'missing') draft.sharesWith = earlier;
-      else this.#fillWithoutBlob(draft);
-      drafts.push(draft);
-    }
-    return drafts;
-  }
-
-  /** The banner of a downstream header. */
-  #fillFromHeader(draft: Draft): void {
-    const header = this.#header as MinidumpHeader;
-    draft.status = 'ok';
-    draft.source = header.blob.source;
-    draft.sourceOffset = draft.match.segment.offset;
-    draft.spans = [{ start: 0, end: draft.size }];
-  }
-
-  #fill(draft: Draft, blob: Blob): void {
-    if (draft.match.doubt !== null) draft.status = 'doubtful';
-    else if (!blob.valid) draft.status = 'invalid';
-    else if (blob.sizeIsMeasured && threeSizes(blob, draft.size)) {
-      draft.status = 'doubtful';
-      draft.match.doubt = `${blob.name} has ${blob.size} bytes, ${blob.listedSize} by the ${blob.from}, ${draft.size} by the header: no two agree`;
-      this.#faults.add('sizes-differ', `${draft.match.doubt}; left out`, draft.match.paddr);
-    } else if (blob.source !== null) this.#fillFrom(draft, blob);
-  }
-
-  #fillFrom(draft: Draft, blob: Blob): void {
-    const { size } = draft;
-    const there = Math.min(size, blob.size);
-    draft.spans = blob.spans(there);
-    const bytes = draft.spans.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (!this.#spend(bytes)) {
-      draft.status = 'doubtful';
-      draft.spans = [];
-      return;
-    }
-    draft.source = blob.source;
-    if (bytes === 0 && size > 0) draft.status = blob.sizeIsMeasured ? 'short' : 'missing';
-    else if (bytes < there || (there < size && !sameSize(blob.size, size))) draft.status = 'short';
-    else
-      draft.status =
-        sameSize(blob.size, size) && sameSize(blob.listedSize ?? size, size) ? 'ok' : blob.size > size ? 'long' : 'ok';
-  }
-
-  /** Where no table was found, memory itself still has what the header tells of. */
-  #fillWithoutBlob(draft: Draft): void {
-    const { memory, tablesFound } = this.#medium;
-    const { paddr, segment } = draft.match;
-    if (memory === null || tablesFound || !Number.isSafeInteger(paddr) || paddr < 0) return;
-    this.#fillFrom(draft, memoryBlob(memory, paddr, draft.size, segment.name ?? draft.label, {}));
-  }
-
-  /** Two files whose sizes are each other's were most likely renamed: neither is taken. */
-  #doubtSwapped(drafts: readonly Draft[]): void {
-    if (this.#medium.kind !== 'folder') return;
-    const wrong = drafts.filter(
-      ({ status, match }) => (status === 'short' || status === 'long') && match.blob !== null,
-    );
-    for (const draft of wrong) {
-      const blob = draft.match.blob as Blob;
-      const other = wrong.find(candidate => candidate !== draft && sameSize(candidate.size, blob.size));
-      if (other === undefined || draft.size === blob.size) continue;
-      draft.match.doubt = `${blob.name} has the size of ${other.label} (${blob.size} bytes instead of ${draft.size}): the two may be swapped`;
-    }
-    for (const draft of wrong) {
-      if (draft.match.doubt === null) continue;
-      draft.status = 'doubtful';
-      draft.spans = [];
-      draft.source = null;
-      this.#faults.add('swapped', `${draft.match.doubt}; left out`, draft.match.paddr);
-    }
   }
 
   /** @param indices of drafts in the list of segments */

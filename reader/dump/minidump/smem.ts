@@ -41,14 +41,14 @@ export interface SmemItemPlace {
 
 /** Bytes of memory, or null where some of them are missing. */
 export function bytesAt(memory: PhysicalMemory, paddr: number, length: number): Uint8Array<ArrayBuffer> | null {
-  if (paddr < 0 || length < 0 || paddr + length > memory.extents.end) return null;
+  if (paddr < 0 || length < 0 || paddr + length > memory.bounds.end) return null;
   for (const { state } of memory.runs(paddr, paddr + length)) if (state !== 'data' && state !== 'zero') return null;
   return memory.bytes(paddr, length);
 }
 
 /** As many bytes as follow without a gap, at most `length`. */
 export function bytesUpTo(memory: PhysicalMemory, paddr: number, length: number): Uint8Array<ArrayBuffer> {
-  const to = Math.min(paddr + length, memory.extents.end);
+  const to = Math.min(paddr + length, memory.bounds.end);
   if (paddr < 0 || to <= paddr) return new Uint8Array(0);
   let end = paddr;
   for (const run of memory.runs(paddr, to)) {
@@ -65,7 +65,7 @@ export function scanPages(
   visit: (paddr: number, mark: string) => boolean | undefined,
 ): void {
   const first = marks.map(mark => mark.charCodeAt(0));
-  memory.scan(0, memory.extents.end, (paddr, bytes) => {
+  memory.scan(memory.bounds.start, memory.bounds.end, (paddr, bytes) => {
     const skew = paddr % PAGE;
     for (let at = skew === 0 ? 0 : PAGE - skew; at + 4 <= bytes.length; at += PAGE) {
       for (let i = 0; i < marks.length; i++) {

@@ -165,7 +165,7 @@ export function searchHeaders(memory: PhysicalMemory): Blob[] {
     // ET_CORE, in either byte order.
     const type = start === null ? 0 : start[16] | start[17];
     if (type === 4) {
-      const end = runEnd(memory, paddr);
+      const { end } = memory.bounds;
       found.push(
         memoryBlob(memory, paddr, Math.min(end - paddr, 1 << 20), 'header found in memory', {
           listedSize: null,
@@ -176,9 +176,4 @@ export function searchHeaders(memory: PhysicalMemory): Blob[] {
     return found.length < MOST_HEADERS;
   });
   return found;
-}
-
-function runEnd(memory: PhysicalMemory, paddr: number): number {
-  const i = memory.extents.find(paddr);
-  return i < 0 ? paddr : memory.extents.ends[i];
 }
