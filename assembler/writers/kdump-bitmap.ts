@@ -2,7 +2,8 @@
 import type { ByteSink } from 'kdumpling/reader';
 import { type DumpPlan, extentRanges, joined, type PageRanges, pagesOf } from '../plan.js';
 
-const CHUNK = 65536;
+/** Also the least hole: a file system's block. */
+const CHUNK = 4096;
 
 /** The frames that get a descriptor (present, or missing and told so by an empty one), and those that existed at all. */
 export function kdumpPages(plan: DumpPlan): { dumped: PageRanges; existing: PageRanges } {

@@ -105,25 +105,27 @@ export class FrameBitmap {
     return this.rank(this.frames);
   }
 
-  /** The first frame at or behind `pfn` whose bit is `set`; `frames` if there is none. */
-  next(pfn: number, set: boolean): number {
+  /** The first frame at or behind `pfn` whose bit is `set`; `limit` if there is none before it. */
+  next(pfn: number, set: boolean, limit = this.frames): number {
+    const stop = Math.min(limit, this.frames);
     const skip = set ? 0 : 0xff;
     const skipWord = set ? 0 : 0xffff_ffff;
     let at = pfn;
-    while (at < this.frames) {
+    while (at < stop) {
       const index = Math.floor(at / CHUNK_BITS);
       const base = index * CHUNK_BITS;
       const { bytes, words } = this.#chunk(index);
       let bit = at - base;
-      while (bit < CHUNK_BITS) {
+      const last = Math.min(CHUNK_BITS, stop - base);
+      while (bit < last) {
         if ((bit & 31) === 0 && words[bit >>> 5] === skipWord) bit += 32;
         else if ((bit & 7) === 0 && bytes[bit >>> 3] === skip) bit += 8;
-        else if ((((bytes[bit >>> 3] >>> (bit & 7)) & 1) === 1) === set) return Math.min(base + bit, this.frames);
+        else if ((((bytes[bit >>> 3] >>> (bit & 7)) & 1) === 1) === set) return Math.min(base + bit, stop);
         else bit++;
       }
       at = base + CHUNK_BITS;
     }
-    return this.frames;
+    return stop;
   }
 
   /** The last set frame, or -1. */

@@ -70,6 +70,11 @@ class Part {
     this.data = new PageData(part.source, blockSize);
   }
 
+  /** The file ends before a dumped frame's descriptor, and so before those of all later frames: none of them needs to be looked at. */
+  isBehindFile(pfn: number): boolean {
+    return !this.descriptors.fetch(this.index(pfn));
+  }
+
   /** The index of a dumped frame's descriptor. */
   index(pfn: number): number {
     this.#lastIndex = pfn === this.#lastPfn + 1 && this.#lastPfn >= 0 ? this.#lastIndex + 1 : this.#countTo(pfn);
@@ -294,6 +299,7 @@ export class KdumpMemory extends CachedMemory {
       const state = this.#find(pfn, part);
       let next = pfn + 1;
       if (state === 'hole' || state === 'excluded') next = this.#absentUntil(pfn, part, state);
+      else if (part?.isBehindFile(pfn)) next = part.part.dumped.next(next, false, Math.min(lastPfn, part.part.endPfn));
       else while (next < lastPfn && this.#find(next, this.#partOf(next)) === state) next++;
       const end = Math.min(to, next * blockSize);
       yield { start, end, state };
@@ -306,7 +312,8 @@ export class KdumpMemory extends CachedMemory {
   /** Where a stretch of frames that are holes or excluded ends. */
   #absentUntil(pfn: number, part: Part | null, state: 'hole' | 'excluded'): number {
     const { dumped, exists, endPfn } = (part ?? this.#parts[0]).part;
-    const end = Math.min(dumped.next(pfn, true), exists.next(pfn, state === 'hole'));
+    // The second search goes no further than the first: in a filtered dump all frames exist.
+    const end = exists.next(pfn, state === 'hole', dumped.next(pfn, true));
     return part === null ? pfn + 1 : Math.max(pfn + 1, Math.min(end, endPfn));
   }
 
@@ -346,6 +353,8 @@ export class KdumpMemory extends CachedMemory {
       }
       if (filled > 0) going = flush();
       onFault?.(this.fault);
+      const part = this.#partOf(pfn);
+      if (part?.isBehindFile(pfn)) pfn = Math.max(pfn, Math.min(end, part.part.endPfn) - 1);
     }
     if (going && filled > 0) flush();
     this.#scanBuffer = buffer;

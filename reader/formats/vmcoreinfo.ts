@@ -2,6 +2,9 @@
 // Documentation/admin-guide/kdump/vmcoreinfo.rst.
 import { fixedText } from '../cursor.js';
 
+/** The kernel has one page for it, of 64 KiB at most: what lies behind this many bytes is none of its lines. */
+const MOST_BYTES = 1 << 20;
+
 /** A parsed VMCOREINFO text. Absent is not zero: every accessor returns undefined for a line that is not there or cannot be parsed. */
 export class Vmcoreinfo {
   /** The text without the padding of NULs. */
@@ -11,7 +14,7 @@ export class Vmcoreinfo {
   constructor(text: string) {
     this.text = text;
     const lines = new Map<string, string>();
-    for (const line of text.split('\n')) {
+    for (const line of text.slice(0, MOST_BYTES).split('\n')) {
       const equals = line.indexOf('=');
       if (equals > 0) lines.set(line.slice(0, equals), line.slice(equals + 1));
     }
@@ -19,7 +22,7 @@ export class Vmcoreinfo {
   }
 
   static decode(descriptor: Uint8Array): Vmcoreinfo {
-    return new Vmcoreinfo(fixedText(descriptor));
+    return new Vmcoreinfo(fixedText(descriptor.subarray(0, MOST_BYTES)));
   }
 
   get release(): string | undefined {
