@@ -1,17 +1,28 @@
 // What the commands do with a dump: open, tell all about it, read here and there, scan, look up symbols, convert.
 
-import { CONVERT_FORMATS, convertDump } from 'kdumpling/assembler';
-import { type Dump, hex, Issues, MemoryFault, openDump, type PhysicalMemory } from 'kdumpling/reader';
-import { openSymbols } from 'kdumpling/reader/debuginfo';
+import { dmesgLines, readLog } from 'kdumpling/analysis/log';
+import { identity } from 'kdumpling/analysis/machine';
+import { assemble, CONVERT_FORMATS, convertDump } from 'kdumpling/assembler';
+import {
+  type Dump,
+  extractDeviceDump,
+  hex,
+  Issues,
+  MemoryFault,
+  openDump,
+  type PhysicalMemory,
+} from 'kdumpling/reader';
+import { openSymbols, type Symbols } from 'kdumpling/reader/debuginfo';
+import { type Placement, placeFolder, placeMemory, placeRawdump } from 'kdumpling/reader/minidump';
 import { nodeEngines } from 'kdumpling/reader/node';
 import { RAM_BASE } from './bases/minidump.js';
 import { lookUp, sourceOf } from './exercise-parts.js';
-import { wrongIssue, wrongSentence } from './judge.js';
+import { wrongIssue, wrongSentence, wrongValues } from './judge.js';
 import type { Hostile } from './mutations.js';
 import { CountingSink, MOST_WRITTEN } from './sinks.js';
 
 /** What one input may make of its few KiB: as many stretches of memory, as many bytes. */
-const MOST_RUNS = 200_000;
+const MOST_RUNS = 2 ** 21;
 const CACHE = 1 << 16;
 
 export type OpenOptions = NonNullable<Parameters<typeof openDump>[1]>;
@@ -120,6 +131,40 @@ async function convert(dump: Dump): Promise<string[]> {
 
 const isText = (text: string | null): text is string => text !== null;
 
+/** The log, what `info` says of the kernel, and what drivers left. */
+function analyse(dump: Dump, symbols: Symbols, issues: Issues): string[] {
+  const wrong: string[] = [];
+  const { vmcoreinfo, virtual } = dump;
+  if (vmcoreinfo !== null) {
+    const address = (name: string) => symbols.resolve([name]).get(name)?.address ?? null;
+    let lines = 0;
+    for (const line of dmesgLines(readLog(virtual, vmcoreinfo, address, issues))) {
+      if (/\bNaN\b|undefined|\[object /.test(line.slice(0, 32)))
+        wrong.push(`a line of the log is ${JSON.stringify(line.slice(0, 80))}`);
+      if (++lines > MOST_RUNS) return [`more than ${MOST_RUNS} lines of log`];
+    }
+  }
+  wrong.push(...wrongValues('identity', identity(dump, symbols, issues)));
+  for (const device of dump.deviceDumps) extractDeviceDump(device, new CountingSink());
+  return wrong;
+}
+
+/** Assembles what has tables: a folder, a rawdump image, memory; in both modes by turns. */
+function assembleAgain(input: Hostile, dump: Dump): string[] {
+  const { files, base } = input;
+  let placement: Placement | null = null;
+  if (base.kind === 'folder') placement = placeFolder({ name: base.name, files: files.map(sourceOf), close() {} });
+  else if (base.kind === 'raw') placement = placeMemory(dump.physical, dump.name, null);
+  else if (dump.container.format === 'rawdump') placement = placeRawdump(sourceOf(files[0]));
+  if (placement === null) return [];
+  const { regions, issues } = assemble(placement, new CountingSink(), { mode: turn % 2 === 0 ? 'exact' : 'paged' });
+  const wrong = regions.filter(({ size, paddr }) => !(size >= 0) || (paddr !== null && !(paddr >= 0)));
+  return [
+    ...wrong.map(({ size, paddr }) => `a region of ${size} bytes at ${paddr}`),
+    ...issues.map(wrongIssue).filter(isText),
+  ];
+}
+
 export async function exerciseDump(input: Hostile): Promise<string[]> {
   const issues = new Issues();
   let dump: Dump | null = null;
@@ -128,8 +173,9 @@ export async function exerciseDump(input: Hostile): Promise<string[]> {
     const wrong = [...tell(dump), ...readHereAndThere(dump), ...walk(dump.physical)];
     const opened = openSymbols(dump);
     issues.addAll(opened.issues);
-    wrong.push(...lookUp(opened.symbols), ...(await convert(dump)));
-    return [...wrong, ...issues.list().map(wrongIssue).filter(isText)];
+    wrong.push(...lookUp(opened.symbols), ...analyse(dump, opened.symbols, issues), ...(await convert(dump)));
+    wrong.push(...issues.list().map(wrongIssue).filter(isText));
+    return [...wrong, ...assembleAgain(input, dump)];
   } finally {
     dump?.close();
   }

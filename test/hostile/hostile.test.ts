@@ -10,10 +10,12 @@ import type { Report } from './run.js';
 
 const LEAST_INPUTS = 20_000;
 const MOST_MEMORY = 300;
+/** What a share may keep alive, in MiB: what is garbage is collected before, and not measured. */
+const HEAP = 128;
 /** A process that works on one input for as long is hanging. */
 const HANG = 60_000;
 const SHARES = Math.min(2, availableParallelism());
-const RANDOM = 60;
+const RANDOM = 30;
 
 const runner = join(dirname(fileURLToPath(import.meta.url)), 'run.js');
 const folder = dirSync({ unsafeCleanup: true });
@@ -24,10 +26,14 @@ function runShare(share: number): Promise<Report> {
   const status = join(folder.name, `share-${share}`);
   // Measuring coverage takes memory of its own.
   const { NODE_V8_COVERAGE: _, ...env } = process.env;
-  const child = spawn(process.execPath, [runner, `${share}`, `${SHARES}`, `${RANDOM}`, status], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [`--max-old-space-size=${HEAP}`, runner, `${share}`, `${SHARES}`, `${RANDOM}`, status],
+    {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let output = '';
   let last = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -26,7 +26,9 @@ export function wrongRefusal(error: unknown): string | null {
   const { source, record, offset, field } = error.place;
   if (source === '' || /[/\\]/.test(source)) return `its source is ${JSON.stringify(source)}: ${error.message}`;
   if (record === undefined) return `says not in which record: ${error.message}`;
-  if (offset === undefined && field === undefined) return `says not where: ${error.message}`;
+  // What is not there at all has no place.
+  const absent = /\b(?:no|none)\b/.test(error.message);
+  if (offset === undefined && field === undefined && !absent) return `says not where: ${error.message}`;
   if (offset !== undefined && (!Number.isFinite(offset) || offset < 0))
     return `its offset is ${offset}: ${error.message}`;
   return null;
@@ -40,3 +42,11 @@ export function wrongIssue(issue: Issue): string | null {
 }
 
 export const isRefusal = (error: unknown): boolean => error instanceof InputError || error instanceof MemoryFault;
+
+/** What in an answer no JSON can carry: NaN, Infinity, undefined. */
+export function wrongValues(name: string, value: unknown): string[] {
+  if (value === undefined) return [`${name} is undefined`];
+  if (typeof value === 'number') return Number.isFinite(value) ? [] : [`${name} is ${value}`];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => wrongValues(`${name}.${key}`, item));
+}

@@ -20,6 +20,8 @@ export interface Base {
   readonly name: string;
   readonly kind: InputKind;
   readonly files: readonly InputFile[];
+  /** Run as it is and not changed. */
+  readonly once?: true;
 }
 
 /** A generated input: `files` are fresh copies where they differ from the base's. */
@@ -165,7 +167,7 @@ const HOSTILE_WORDS = [
   '18446744073709551616',
   '9007199254740993',
   '1e400',
-  'NaN',
+  'nan',
   '0x-1',
   'null',
   '"',
@@ -216,6 +218,7 @@ export function* brokenText(base: Base): Generator<Hostile> {
 /** Everything above for one base: the number of random ones is given. */
 export function* hostileInputs(base: Base, random: number, seed: number): Generator<Hostile> {
   yield { name: `${base.name}: as it is`, base, files: base.files };
+  if (base.once === true) return;
   yield* brokenFields(base);
   yield* truncations(base);
   yield* brokenText(base);

@@ -32,7 +32,11 @@ export class Recorder {
   readonly edges = new Set<number>();
   readonly littleEndian: boolean;
 
-  constructor(size: number, littleEndian: boolean) {
+  readonly #remembers: boolean;
+
+  /** @param remembers false for inputs of so many records that they are not broken one by one */
+  constructor(size: number, littleEndian: boolean, remembers = true) {
+    this.#remembers = remembers;
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
     this.littleEndian = littleEndian;
@@ -49,7 +53,7 @@ export class Recorder {
     let offset = at;
     for (const field of fields) {
       setField(this.view, { ...field, offset, littleEndian }, BigInt(values[field.name] ?? 0));
-      this.fields.push({ ...field, record: name, offset, littleEndian });
+      if (this.#remembers) this.fields.push({ ...field, record: name, offset, littleEndian });
       offset += field.width;
     }
     this.edge(at);
@@ -68,7 +72,7 @@ export class Recorder {
   }
 
   edge(at: number): number {
-    this.edges.add(at);
+    if (this.#remembers) this.edges.add(at);
     return at;
   }
 }

@@ -229,6 +229,8 @@ export function elfBases(): Base[] {
   const bases: Base[] = [];
   for (const kind of ELF_SHAPES) {
     bases.push({ name: nameOf(kind), kind: 'dump', files: [core(kind)] });
+  }
+  for (const kind of [ELF_SHAPES[0], ELF_SHAPES[3]]) {
     bases.push({ name: `vmlinux-${nameOf(kind)}`, kind: 'symbols', files: [vmlinux(kind)] });
   }
   bases.push({ name: 'elf64-le-xnum', kind: 'dump', files: [core(ELF_SHAPES[0], true)] });

@@ -3,13 +3,12 @@ import type { Base } from '../mutations.js';
 import { elfBases } from './elf.js';
 import { kdumpBases } from './kdump.js';
 import { kernelBases } from './kernel.js';
+import { manyBases } from './many.js';
 import { minidumpBases } from './minidump.js';
 import { otherBases } from './others.js';
 
-export const allBases = (): Base[] => [
-  ...elfBases(),
-  ...kdumpBases(),
-  ...kernelBases(),
-  ...minidumpBases(),
-  ...otherBases(),
-];
+/** Each is made when it is asked for. */
+export function allBases(): (() => Base)[] {
+  const small = [...elfBases(), ...kdumpBases(), ...kernelBases(), ...minidumpBases(), ...otherBases()];
+  return [...small.map(base => () => base), ...manyBases()];
+}

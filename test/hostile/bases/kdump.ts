@@ -139,16 +139,24 @@ function flattened(file: InputFile): InputFile {
   return { name: `${file.name}.flat`, bytes: out.bytes, fields: out.fields, edges: out.edges };
 }
 
+/** Each version, word size and byte order at least once, the newest of all kinds. */
+const KINDS: readonly (readonly [bits: 32 | 64, littleEndian: boolean, version: number])[] = [
+  [64, true, 1],
+  [32, false, 2],
+  [64, false, 3],
+  [32, true, 4],
+  [64, true, 5],
+  [64, true, 6],
+  [64, false, 6],
+  [32, true, 6],
+  [32, false, 6],
+];
+
 export function kdumpBases(): Base[] {
   const bases: Base[] = [];
   const add = (name: string, ...files: InputFile[]) => bases.push({ name, kind: 'dump', files });
-  for (const littleEndian of [true, false]) {
-    for (const bits of [64, 32] as const) {
-      const order = littleEndian ? 'le' : 'be';
-      for (const version of littleEndian && bits === 64 ? [1, 2, 3, 4, 5, 6] : [3, 6]) {
-        add(`kdump${bits}-${order}-v${version}`, kdump({ bits, littleEndian, version }));
-      }
-    }
+  for (const [bits, littleEndian, version] of KINDS) {
+    add(`kdump${bits}-${littleEndian ? 'le' : 'be'}-v${version}`, kdump({ bits, littleEndian, version }));
   }
   const kind: KdumpShape = { bits: 64, littleEndian: true, version: 6 };
   for (const only of ['zlib', 'lzo', 'snappy', 'zstd'] as const) add(`kdump-${only}`, kdump({ ...kind, only }));
