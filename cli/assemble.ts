@@ -1,6 +1,5 @@
 // kdumpling assemble: a folder of blobs, a rawdump image or memory with the minidump tables -> an ELF core.
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { type Assembled, type AssembleMode, assemble } from 'kdumpling/assembler';
 import { isRawdump } from 'kdumpling/reader/formats/rawdump';
@@ -17,10 +16,10 @@ import { type Answer, type CommandContext, type DefineCommand, UsageError } from
 import {
   addDumpOptions,
   type DumpOptions,
-  inputPaths,
   openDumpArgument,
   parseDumpArgument,
   parseSize,
+  refuseInputAsOutput,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';
 
@@ -79,9 +78,7 @@ interface Opened {
 
 async function run(context: CommandContext, input: string, options: AssembleArguments): Promise<void> {
   const { output, mode } = options;
-  if (inputPaths([input]).some(path => resolve(path) === resolve(output))) {
-    throw new UsageError(`${output} is the input: name another file`);
-  }
+  refuseInputAsOutput([input], output);
   const opened = await open(input, options);
   const progress = await context.progress('assemble');
   try {

@@ -1,5 +1,4 @@
 // kdumpling convert: any dump in another format.
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { CONVERT_FORMATS, type Converted, type ConvertFormat, codecOf, convertDump } from 'kdumpling/assembler';
 import { type Dump, type Issue, Issues } from 'kdumpling/reader';
@@ -10,9 +9,9 @@ import {
   addDumpOptions,
   type DumpOptions,
   dumpArgument,
-  inputPaths,
   openDumpArgument,
   openDumpSymbols,
+  refuseInputAsOutput,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';
 
@@ -51,8 +50,7 @@ async function convert(context: CommandContext, texts: string[], options: Conver
     if (refused !== null) throw new UsageError(refused);
   }
   if (to === 'raw' && options.flat === true) throw new UsageError('raw memory has no flattened form; leave --flat out');
-  if (inputPaths(texts).some(path => resolve(path) === resolve(output)))
-    throw new UsageError(`${output} is the input: name another file`);
+  refuseInputAsOutput(texts, output);
   const dump = await openDumpArgument(texts, options);
   const progress = await context.progress('convert');
   try {

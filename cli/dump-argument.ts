@@ -1,5 +1,6 @@
 // DUMP on the command line, in one place for all commands: one file, the parts of a split set, raw images with their addresses, or a folder.
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
 import { type LayeredSymbols, openSymbols } from 'kdumpling/reader/debuginfo';
@@ -101,12 +102,24 @@ export function addSymbolOptions(command: Command): Command {
     .option('--force', 'take a vmlinux although it is of another kernel');
 }
 
-/** The files that DUMP names. */
-export function inputPaths(texts: readonly string[]): readonly string[] {
+/**
+ * A dump is evidence: no output replaces a file of it, by whatever path it is named.
+ * @throws UsageError
+ */
+export function refuseInputAsOutput(texts: readonly string[], output: string): void {
   const argument = parseDumpArgument(texts);
-  if (argument.kind === 'files') return argument.paths;
-  return argument.kind === 'folder' ? [argument.path] : argument.images.map(image => image.path);
+  const target = join(realPath(dirname(output)), basename(output));
+  const taken =
+    argument.kind === 'folder'
+      ? dirname(target) === realPath(argument.path) && /\.bin$|^(dump_info\.txt|load\.cmm)$/i.test(basename(target))
+      : pathsOf(argument).some(path => realPath(path) === target);
+  if (taken) throw new UsageError(`${output} is the input, or of it: name another file`);
 }
+
+const realPath = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
+
+const pathsOf = (argument: Exclude<DumpArgument, { kind: 'folder' }>): readonly string[] =>
+  argument.kind === 'files' ? argument.paths : argument.images.map(({ path }) => path);
 
 /** @throws UsageError, InputError */
 export async function openDumpArgument(texts: readonly string[], options: DumpOptions): Promise<Dump> {

@@ -299,3 +299,17 @@ test('rawdump: a partition that ran out of space, at each section and within', t
   }
   t.deepEqual(wrong, []);
 });
+
+test('folder: a file cut by less than the 4 bytes that sizes are rounded to', t => {
+  const made = madeMinidump();
+  const region = made.regions.find(({ bytes }) => bytes.length === 4) as MadeRegion;
+  const info = made.entries.map(infoLine).join('');
+  for (const length of [1, 2, 3]) {
+    const files = filesOf(made.entries);
+    files.set(fileName(regionEntry(made, region)), region.bytes.subarray(0, length));
+    const got = outcome(() => placeFolder(folderOf(files, info)));
+    const expected = { touched: [region], complete: false, named: new RegExp(`short: .*${length} bytes are there`) };
+    t.deepEqual(judge(made, `cut at ${length}`, got, expected), []);
+    t.is(got.core?.physical(BigInt(region.paddr), 4), null);
+  }
+});

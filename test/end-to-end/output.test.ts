@@ -1,7 +1,7 @@
 // What every command does with its output and its options, in a process of its own.
 import { spawn, spawnSync } from 'node:child_process';
-import { openSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { dirSync } from 'tmp-promise';
@@ -82,4 +82,29 @@ test('help of a command by either name is the same', t => {
   t.is(status, 0);
   t.is(stdout, kdumpling('convert', '--help').stdout);
   t.regex(stdout, /--level <n>/);
+});
+
+test('no command replaces a file of its input, by whatever path', t => {
+  const blobs = join(folder.name, 'blobs');
+  mkdirSync(blobs);
+  const blob = join(blobs, 'md_KELF1.BIN');
+  writeFileSync(blob, 'evidence');
+  const dump = image(4096);
+  const linkedFolder = join(folder.name, 'linked');
+  symlinkSync(folder.name, linkedFolder);
+  const linkedDump = join(folder.name, 'linked-image');
+  symlinkSync(dump, linkedDump);
+  for (const args of [
+    ['assemble', blobs, '-o', blob],
+    ['assemble', blobs, '-o', join(linkedFolder, 'blobs/md_KELF1.BIN')],
+    ['assemble', `${dump}@0`, '-o', dump],
+    ['convert', `${dump}@0`, '--to', 'raw', '-o', join(linkedFolder, basename(dump))],
+    ['convert', `${linkedDump}@0`, '--to', 'raw', '-o', dump],
+  ]) {
+    const { status, stderr } = kdumpling(...args);
+    t.is(status, 2, args.join(' '));
+    t.regex(stderr, /is the input/);
+  }
+  t.is(readFileSync(blob, 'utf8'), 'evidence');
+  t.is(statSync(dump).size, 4096);
 });
