@@ -1,6 +1,6 @@
 // Real dumps in every format: what was written is opened by other tools, which must see in it what they see in the dump that it was made from. The suite takes a
 // sample of pages; KDUMPLING_EVERY_PAGE=1 takes all.
-import { openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
@@ -306,5 +306,37 @@ realPeerTest(
     t.regex(stdout, /ELF32/);
     // The source's own segments end within a page at 0x9fc00.
     t.regex(stdout, /LOAD +0x[0-9a-f]+ +0xc0001000 +0x00001000 +0x9ec00 /);
+  },
+);
+
+realPeerTest(
+  'x86_64, regions: a folder of minidump blobs becomes a core and a kdump file that crash prints the log of',
+  [realDump('x86_64-6.1.elf'), realVmlinux('x86_64-6.1')],
+  ['crash', 'readelf'],
+  async (t, folder) => {
+    const at = (name: string) => join(folder, name);
+    // crash reads these besides what the series registers.
+    const regions = ['page_offset_base', 'vmalloc_base', 'vmemmap_base'].map(symbol => ({ symbol, length: 8 }));
+    writeFileSync(at('set.json'), JSON.stringify({ regionSet: 1, regions }));
+    const sets = ['--regions', 'meminspect-v3', '--regions', at('set.json')];
+    const vmlinux = realVmlinux('x86_64-6.1');
+    const carved = kdumpling('carve', realDump('x86_64-6.1.elf'), '--vmlinux', vmlinux, ...sets, '-o', at('blobs'));
+    t.is(carved.status, 0, carved.stderr);
+    t.is(kdumpling('assemble', at('blobs'), '-o', at('core')).status, 0);
+    t.deepEqual(convert(t, at('blobs'), at('elf'), '--to', 'elf').issues, []);
+    const answer = convert(t, at('blobs'), at('kdump'), '--to', 'kdump-zlib');
+    t.deepEqual(
+      answer.issues.map(issue => issue.code),
+      ['partial-pages'],
+    );
+    for (const file of [at('elf'), at('kdump')]) {
+      await sameBytes(t, file, at('core'));
+      const { stdout } = peer('crash', ['--minimal', vmlinux, file], [work, folder], 'log\n');
+      t.regex(stdout, /Linux version 6\.1\.0-56-cloud-amd64/);
+      t.regex(stdout, /end Kernel panic - not syncing: sysrq triggered crash/);
+    }
+    const { stderr, stdout } = peer('readelf', ['-hlnW', at('elf')], [folder]);
+    t.is(stderr, '');
+    t.notRegex(stdout, /warning|error/i);
   },
 );
