@@ -64,7 +64,7 @@ async function info(context: CommandContext, texts: string[], options: InfoArgum
 function tellUnused(dump: Dump, options: InfoArguments, issues: Issues): void {
   if ((options.set ?? []).length === 0) return;
   for (const key of dump.attributes.unused()) {
-    issues.add('unused-setting', `--set ${key}=…: no attribute of this dump has that name`);
+    issues.add('unused-setting', `--set ${key}=…: this dump has no such attribute`);
   }
 }
 
