@@ -1,6 +1,7 @@
 // The header's segments with their blobs: how large each is, what of it is there, and what state that leaves it in.
 import { hex } from '../../fault.js';
 import type { ByteSource } from '../../source.js';
+import { alignUp } from '../../u64.js';
 import { agreedSize } from './agree.js';
 import { type Blob, type Span, sameSize } from './blob.js';
 import type { Faults } from './faults.js';
@@ -150,9 +151,14 @@ export class Drafter {
     const wrong = drafts.filter(
       ({ status, match }) => (status === 'short' || status === 'long') && match.blob !== null,
     );
+    const bySize = new Map<number, Draft[]>();
+    for (const draft of wrong) {
+      const key = alignUp(draft.size, 4);
+      bySize.set(key, [...(bySize.get(key) ?? []).slice(0, 1), draft]);
+    }
     for (const draft of wrong) {
       const blob = draft.match.blob as Blob;
-      const other = wrong.find(candidate => candidate !== draft && sameSize(candidate.size, blob.size));
+      const other = bySize.get(alignUp(blob.size, 4))?.find(candidate => candidate !== draft);
       if (other === undefined || draft.size === blob.size) continue;
       draft.match.doubt = `${blob.name} has the size of ${other.label} (${blob.size} bytes instead of ${draft.size}): the two may be swapped`;
     }

@@ -1,5 +1,6 @@
 // Which blob belongs to which program header, by physical address and size, and for a damaged address by its neighbours. Nothing is matched by name here.
 import { hex } from '../../fault.js';
+import { alignUp } from '../../u64.js';
 import { type Blob, sameSize } from './blob.js';
 import type { Faults } from './faults.js';
 import type { HeaderSegment } from './header.js';
@@ -17,6 +18,9 @@ export interface Match {
 
 /** Blobs at one address that are looked at: two or three are usual. */
 const MOST_AT_ONE_ADDRESS = 64;
+
+/** Address and size: program headers that agree in both show the same bytes. */
+const placeOf = ({ paddr, segment }: Match): string => `${paddr}:${alignUp(segment.filesz, 4)}`;
 
 const sizeOf = (blob: Blob): number => blob.listedSize ?? blob.size;
 
@@ -49,6 +53,7 @@ export function matchByAddress(
   // A second opinion on the address counts only where the first leads nowhere.
   for (const blob of blobs) add(blob.otherPaddr, blob);
   const matches = segments.map((segment): Match => ({ segment, blob: null, paddr: segment.paddr, doubt: null }));
+  const filled = new Set<string>();
   for (const bySize of [true, false]) {
     for (const match of matches) {
       if (match.blob !== null || match.segment.inside) continue;
@@ -62,27 +67,16 @@ export function matchByAddress(
         there.find(({ certain, valid, source }) => certain && valid && source !== null) ??
         there.find(({ certain }) => certain);
       const blob = best ?? there[0];
-      // Another segment with this address may be the one whose size fits.
-      if (blob === undefined || (!bySize && rivalFits(matches, match, blob))) continue;
+      // The same address and size under another virtual address: one blob serves both.
+      if (blob === undefined || (!bySize && filled.has(placeOf(match)))) continue;
       match.blob = blob;
       used.add(blob);
+      filled.add(placeOf(match));
     }
   }
   dropUncertain(matches, faults);
   pairByNeighbours(matches, blobs, used, medium, faults);
   return matches.filter(({ segment, blob }) => segment.certain || blob !== null);
-}
-
-/** A blob of another size is taken only if no shared place is meant: the same address and size under another virtual address. */
-function rivalFits(matches: readonly Match[], match: Match, blob: Blob): boolean {
-  return matches.some(
-    other =>
-      other !== match &&
-      other.blob !== null &&
-      other.paddr === match.paddr &&
-      sameSize(other.segment.filesz, match.segment.filesz) &&
-      !sameSize(sizeOf(blob), match.segment.filesz),
-  );
 }
 
 /** Program headers behind e_phnum and table entries behind the count are used only where the other side names them. */

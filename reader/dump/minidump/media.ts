@@ -31,6 +31,8 @@ export interface Medium {
 
 /** Lists are text of some 100 bytes a blob. */
 const MOST_LIST = 16 << 20;
+/** Firmware dumps a few hundred blobs. */
+const MOST_LISTED = 16384;
 const LIST = /^(dump_info\.txt|load\.cmm)$/i;
 export const isKey = (name: string): boolean => /^md_encr_key_/i.test(name);
 const isBlobName = (name: string): boolean => /\.bin$/i.test(name);
@@ -144,9 +146,12 @@ function listedBlobs(
     const size = source?.size ?? 0;
     blobs.push({ ...fileBlob(source ?? NOTHING, { ...place, listedSize }), name: source?.name ?? name, source, size });
   };
-  for (const { file, address, size } of entries) add(file, address, size, 'dump_info.txt');
+  for (const { file, address, size } of entries.slice(0, MOST_LISTED)) add(file, address, size, 'dump_info.txt');
+  if (entries.length + lines.length > MOST_LISTED) {
+    faults.add('list-too-long', `the lists name more than ${MOST_LISTED} blobs: what follows is passed over`);
+  }
   const named = new Set(entries.map(({ file }) => baseName(file).toLowerCase()));
-  for (const { file, address } of lines)
+  for (const { file, address } of lines.slice(0, MOST_LISTED))
     if (!named.has(baseName(file).toLowerCase())) add(file, address, null, 'load.cmm');
   return blobs;
 }

@@ -133,7 +133,9 @@ export function encryptionOf(
   }
   if (medium.encrypted !== null) return medium.encrypted;
   if (header !== null || info !== null) return null;
-  const named = medium.blobs.find(({ name, source, size }) => source !== null && size >= 64 && HEADER_NAME.test(name));
+  const named = medium.blobs.find(
+    blob => blob.source !== null && blob.size >= 64 && HEADER_NAME.test(blob.name) && !looksLikeHeader(blob),
+  );
   if (named === undefined || medium.blobs.some(blob => isBanner(head(blob, 16)) || isVmcoreinfo(head(blob, 10))))
     return null;
   return `${named.name} has no ELF magic, and no blob begins with text that every minidump has`;
