@@ -3,7 +3,15 @@ import test from 'ava';
 import { placeFolder } from 'kdumpling/reader/minidump';
 import { judge, outcome, placeMade } from './damage.js';
 import { noise } from './made-dump.js';
-import { fileName, filesOf, folderOf, type MadeMinidump, type MadeRegion, madeMinidump } from './made-minidump.js';
+import {
+  fileName,
+  filesOf,
+  folderOf,
+  IMAGE,
+  type MadeMinidump,
+  type MadeRegion,
+  madeMinidump,
+} from './made-minidump.js';
 
 const bare = (files: ReadonlyMap<string, Uint8Array>) => outcome(() => placeFolder(folderOf(files, null)));
 
@@ -44,6 +52,32 @@ test('with one blob gone, each in turn: nothing is guessed', t => {
       wrong.push(`${label}: doubtful are ${doubtful?.join()}`);
   }
   t.deepEqual(wrong, []);
+});
+
+test('two program headers of one place: a lost blob is not taken for one that serves both', t => {
+  // 44, 45, once more 45 under another virtual address, 46; the files are numbered 44 to 47.
+  const alias = (regions: readonly MadeRegion[]) => [
+    ...regions.slice(0, -1),
+    { ...regions[regions.length - 2], vaddr: IMAGE },
+    regions[regions.length - 1],
+  ];
+  const made = madeMinidump({ headerOrder: alias });
+  const [first, second, last] = made.regions.slice(-3);
+  const whole = filesOf(made.entries);
+  whole.delete(fileName(last));
+  whole.set(fileName({ ...last, seq: 46 }), second.bytes);
+  whole.set(fileName({ ...last, seq: 47 }), last.bytes);
+  t.true(bare(whole).result?.complete);
+  for (const gone of [first, second]) {
+    const files = new Map(whole);
+    files.delete(fileName(gone));
+    const { core, result } = bare(files);
+    t.false(result?.complete);
+    for (const { name, seq, paddr, bytes } of made.regions) {
+      const found = core?.physical(BigInt(paddr), bytes.length) ?? null;
+      if (found !== null) t.deepEqual(found, Buffer.from(bytes), `${gone.seq} gone: ${name}${seq}`);
+    }
+  }
 });
 
 test('registrations out of the order of IDs: what is placed is right', t => {

@@ -63,20 +63,56 @@ function tieInOrder(open: readonly Match[], blobs: readonly Blob[], used: Set<Bl
     const id = ids.get(order[i]) as number;
     if (id < 0 || (i > 0 && id === ids.get(order[i - 1]))) return;
   }
+  const places = distinctPlaces(open);
   // One blob may serve two program headers with one address and size.
-  for (const places of [open, distinctPlaces(open)]) {
-    if (places.length !== order.length || !order.every((blob, i) => fits(blob, places[i]))) continue;
-    order.forEach((blob, i) => {
-      take(places[i], blob, used);
-    });
-    return;
-  }
+  const shared = places.length < open.length && places.length === order.length;
+  const complete = open.length === order.length ? open : shared ? places : [];
+  if (complete.length === 0 || !order.every((blob, i) => fits(blob, complete[i]))) return;
+  const numbers = order.map(blob => ids.get(blob) as number);
+  if (shared && !fitsNowhereElse(open, order, numbers, places)) return;
+  order.forEach((blob, i) => {
+    take(complete[i], blob, used);
+  });
 }
+
+/** Program headers without a blob of their own that are looked at: one or two are usual. */
+const MOST_SHARED = 16;
+
+/**
+ * Fewer blobs than program headers: a shared blob and a lost one look the same. True where only a shared one can be meant: in whatever way `order` is spread
+ * over `open`, with no more program headers skipped between two blobs than there are IDs between theirs, each blob comes to its one of `places`.
+ */
+function fitsNowhereElse(
+  open: readonly Match[],
+  order: readonly Blob[],
+  ids: readonly number[],
+  places: readonly Match[],
+): boolean {
+  const most = open.length - order.length;
+  if (most > MOST_SHARED) return false;
+  const skips = Array.from({ length: most + 1 }, (_, n) => n);
+  const follows = (i: number, m: number, n: number) => m <= n && n - m < ids[i] - ids[i - 1];
+  // before[i][n]: with blob i at open[i + n], those before it have places.
+  const before: boolean[][] = [];
+  for (let i = 0; i < order.length; i++) {
+    const reached = (n: number) => i === 0 || skips.some(m => before[i - 1][m] && follows(i, m, n));
+    before.push(skips.map(n => fits(order[i], open[i + n]) && reached(n)));
+  }
+  let possible = skips;
+  for (let i = order.length - 1; i >= 0; i--) {
+    const next = possible;
+    possible = skips.filter(n => before[i][n] && (i === order.length - 1 || next.some(m => follows(i + 1, n, m))));
+    if (possible.length === 0 || possible.some(n => placeOf(open[i + n]) !== placeOf(places[i]))) return false;
+  }
+  return true;
+}
+
+const placeOf = ({ segment }: Match): string => `${segment.paddr}:${segment.filesz}`;
 
 function distinctPlaces(matches: readonly Match[]): Match[] {
   const seen = new Set<string>();
-  return matches.filter(({ segment }) => {
-    const key = `${segment.paddr}:${segment.filesz}`;
+  return matches.filter(match => {
+    const key = placeOf(match);
     if (seen.has(key)) return false;
     seen.add(key);
     return true;
