@@ -114,8 +114,8 @@ export function kinfoChecksum(view: DataView, size: number): number {
 }
 
 /**
- * The layout whose checksum is right and whose last_uts_release is printable; of several the smallest that has all bytes that are not zero. Null where there is none,
- * `why` tells then what was missing.
+ * The layout whose checksum is right and whose last_uts_release is printable; of several the one whose address of kallsyms_seqs_of_names lies where the other tables
+ * do, else the smallest that has all bytes that are not zero. Null where there is none, `why` tells then what was missing.
  */
 export function decodeKinfo(bytes: Uint8Array): { kinfo: Kinfo | null; why: string } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -129,12 +129,26 @@ export function decodeKinfo(bytes: Uint8Array): { kinfo: Kinfo | null; why: stri
   }
   const fitting = summed.filter(each => isRelease(namedValue(view, bytes, each, 'last_uts_release')));
   if (fitting.length === 0) return { kinfo: null, why: 'the checksum fits, but last_uts_release is no kernel release' };
-  let [chosen] = fitting;
-  for (const each of fitting) if (bytes.subarray(chosen.size, each.size).some(byte => byte !== 0)) chosen = each;
+  const chosen = fitting.find(each => hasNamesTogether(view, bytes, each)) ?? largestWithBytes(bytes, fitting);
   const others = fitting.filter(each => each !== chosen);
   const values: Record<string, bigint | string> = {};
   for (const field of chosen.fields) values[field.name] = fieldValue(view, bytes, field);
   return { kinfo: { layout: chosen, values, alsoFits: others.map(each => each.size) }, why: '' };
+}
+
+/** The tables of kallsyms lie in one image: what is further apart is no address of one. */
+const MOST_APART = 2n ** 28n;
+
+function hasNamesTogether(view: DataView, bytes: Uint8Array, layout: KinfoLayout): boolean {
+  const [sorted, markers] = ['_seqs_of_names_pa', '_markers_pa'].map(name => namedValue(view, bytes, layout, name));
+  if (typeof sorted !== 'bigint' || typeof markers !== 'bigint' || sorted === 0n) return false;
+  return sorted - markers < MOST_APART && markers - sorted < MOST_APART;
+}
+
+function largestWithBytes(bytes: Uint8Array, fitting: readonly KinfoLayout[]): KinfoLayout {
+  let [chosen] = fitting;
+  for (const each of fitting) if (bytes.subarray(chosen.size, each.size).some(byte => byte !== 0)) chosen = each;
+  return chosen;
 }
 
 function isRelease(value: bigint | string): boolean {

@@ -10,6 +10,7 @@ import { MemoryFault } from 'kdumpling/reader';
 import { type FileSpec, openFile } from 'kdumpling/reader/node';
 import { dirSync } from 'tmp-promise';
 import { ElfWalk } from '../elf-walk.js';
+import { hasPeer, peer, peerTest } from '../peer.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const script = join(here, '../../../test/fixtures/make-minidump.py');
@@ -163,17 +164,13 @@ async function checkDirect(t: ExecutionContext, folder: string, truth: Truth): P
 
 const made = dirSync({ unsafeCleanup: true, prefix: 'kdumpling-' });
 test.after.always(() => made.removeCallback());
-const run = spawnSync('python3', [script, made.name], { encoding: 'utf8' });
-const cases = run.status === 0 ? readdirSync(made.name) : [];
+const run = hasPeer('python3') ? peer('python3', [script, made.name], [made.name, dirname(script)]) : null;
+const cases = run?.status === 0 ? readdirSync(made.name) : [];
 
-if (run.error !== undefined && process.env['KDUMPLING_REQUIRE_PEERS'] !== '1') {
-  test.skip('foreign minidumps (needs python3)', t => t.fail());
-} else {
-  test('the foreign writer ran', t => {
-    t.is(run.stderr, '');
-    t.true(cases.length > 60);
-  });
-}
+peerTest('the foreign writer ran', ['python3'], t => {
+  t.is(run?.status, 0, run?.stderr);
+  t.true(cases.length > 60);
+});
 
 for (const name of cases) {
   test(name, async t => {
