@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { dir } from 'tmp-promise';
-import { UsageError } from '../../cli/command.js';
-import { parseDumpArgument, parseOverrides, parseSize } from '../../cli/dump-argument.js';
+import { UsageError } from '#cli/command';
+import { parseDumpArgument, parseOverrides, parseSize } from '#cli/dump-argument';
 
 test('files, split sets, raw images, folders; what exists under the whole text is that', async t => {
   const { path, cleanup } = await dir({ unsafeCleanup: true });
