@@ -119,7 +119,7 @@ function attempt(
 ): Outcome {
   const issues = new Issues();
   const file = options.openSink();
-  const sink = options.flat === true && options.format !== 'raw' ? new FlattenedSink(file) : file;
+  const sink = options.flat === true && options.format !== 'raw' ? new FlattenedSink(file, plan.presentBytes) : file;
   try {
     const writer = open(plan, sink, issues);
     const lost = writeMemory(dump.physical, plan, writer, options.onProgress);

@@ -12,7 +12,7 @@ import {
 const BUFFER_SIZE = 1 << 20;
 /** Holes kept open for later patches; further ones are written out at once. */
 const MOST_HOLES = 65536;
-/** Zeros for holes: so many, or so many for each byte written, whichever is more. Only headers that lie make more, bitmaps of memory at 16 TiB and beyond. */
+/** Zeros for holes beyond those of memory: so many, or so many for each byte written, whichever is more. Only headers that lie make more, bitmaps of memory at 16 TiB and beyond. */
 const ZEROS_LIMIT = { least: 2 ** 30, perByte: 16 };
 const ZEROS = new Uint8Array(65536);
 
@@ -20,6 +20,7 @@ export class FlattenedSink implements ByteSink {
   /** In the file that the stream describes. */
   position = 0;
   readonly #out: ByteSink;
+  readonly #memory: number;
   readonly #buffer = new Uint8Array(BUFFER_SIZE);
   #buffered = 0;
   /** Ascending and disjoint: bytes that no record has yet. */
@@ -29,8 +30,10 @@ export class FlattenedSink implements ByteSink {
   readonly #header = new Uint8Array(FLATTENED_RECORD_HEADER_SIZE);
   readonly #view = new DataView(this.#header.buffer);
 
-  constructor(out: ByteSink) {
+  /** @param memory bytes of memory that the output may have as pages of zeros */
+  constructor(out: ByteSink, memory: number) {
     this.#out = out;
+    this.#memory = memory;
     out.write(encodeFlattenedHeader());
   }
 
@@ -102,7 +105,7 @@ export class FlattenedSink implements ByteSink {
 
   #checkHoles(): void {
     const zeros = this.#holes.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (zeros <= Math.max(ZEROS_LIMIT.least, this.#written * ZEROS_LIMIT.perByte)) return;
+    if (zeros <= this.#memory + Math.max(ZEROS_LIMIT.least, this.#written * ZEROS_LIMIT.perByte)) return;
     throw new InputError(
       { source: 'flattened output', record: 'flattened stream', offset: this.#holes[0].start },
       `${zeros} bytes of zeros would have to be written for holes`,

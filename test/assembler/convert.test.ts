@@ -241,3 +241,19 @@ test('a level that the codec lacks is refused before anything is opened', async 
     message: /level 10/,
   });
 });
+
+test('a flattened core of gigabytes of zeros is no lie', async t => {
+  const zeros: Piece = { start: 0x2000, end: 0x2000 + 2 ** 31, state: 'zero' };
+  const out = new CountedSink();
+  const dump = madeDump([data(0x1000, text(PAGE, 'one ')), zeros]);
+  await convertDump(dump, { format: 'elf', flat: true, issues: new Issues(), openSink: () => out });
+  t.true(out.position > 2 ** 31);
+  t.true(out.finished);
+});
+
+/** Counts what it is given. */
+class CountedSink extends MemorySink {
+  override write(bytes: Uint8Array): void {
+    this.position += bytes.length;
+  }
+}
