@@ -23,7 +23,7 @@ export function tellUnlikely(unlikely: readonly ByteRange[], issues: Issues): vo
   for (const { start, end } of unlikely) {
     issues.add(
       'unlikely-claim',
-      `the input claims ${end - start} bytes at physical address 0x${start.toString(16)} that it does not have: too many for its size, so the claim is dropped`,
+      `the input claims memory from physical address 0x${start.toString(16)} to 0x${end.toString(16)} that it does not have: too much for its size, so the claim is dropped`,
       start,
     );
   }

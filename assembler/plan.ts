@@ -8,10 +8,14 @@ export const MEMORY_END = 2 ** 52;
 
 /**
  * Memory that the headers claim and the file lacks is kept as such up to these many bytes, or so many for each byte that is there, whichever is more. A claim
- * of more is no dump cut short but a wrong header: it would make a few bytes into bitmaps of terabytes.
+ * of more is no dump cut short but a wrong header: it would make a few bytes into bitmaps of terabytes. The same holds for the number of pieces, which cost a bit
+ * each in a bitmap that lies.
  */
 const MISSING = { least: 2 ** 32, perByte: 1024 };
 const EXCLUDED = { least: 2 ** 40, perByte: 65536 };
+const PIECES = { least: 2 ** 16, perPiece: 4 };
+/** Claims are remembered up to these many pieces; those behind are counted together. */
+const MOST_REMEMBERED = 2 ** 20;
 
 /** Ranges of pages, ascending and disjoint, as numbers of pages. */
 export interface PageRanges {
@@ -40,19 +44,21 @@ export interface DumpPlan {
 /** @param lost ranges that a first attempt found to be undecodable: taken as missing */
 export function planDump(physical: PhysicalMemory, pageSize: number, lost: readonly ByteRange[] = []): DumpPlan {
   const present = new RangeList();
-  const excluded = new RangeList();
-  const missing = new RangeList();
+  const excluded = new RangeList(MOST_REMEMBERED);
+  const missing = new RangeList(MOST_REMEMBERED);
   for (const run of physical.runs(0, MEMORY_END)) place(run, present, excluded, missing);
-  const kept = lost.length === 0 ? present.ranges : subtract(present.ranges, lost);
-  const absent = lost.length === 0 ? missing.ranges : joined(missing.ranges, lost);
+  const there = present.ranges;
+  const kept = lost.length === 0 ? there : subtract(there, lost);
   let bytes = 0;
   const laid = kept.map(({ start, end }) => {
     const value = bytes;
     bytes += end - start;
     return { start, end, value };
   });
-  const lacking = likely(absent, bytes, MISSING);
-  const filtered = likely(excluded.ranges, bytes, EXCLUDED);
+  const size = { bytes, pieces: kept.length };
+  const claims = likely(missing, size, MISSING);
+  const lacking = { ranges: joined(claims.ranges, lost), beyond: claims.beyond };
+  const filtered = likely(excluded, size, EXCLUDED);
   const end = Math.max(lastEnd(kept), lastEnd(filtered.ranges), lastEnd(lacking.ranges));
   return {
     pageSize,
@@ -66,22 +72,29 @@ export function planDump(physical: PhysicalMemory, pageSize: number, lost: reado
   };
 }
 
-/** Parts ranges into those that are within the limit together, in order, and the others. */
+/** Parts claims into those that are within the limits together, in order, and the others. */
 function likely(
-  ranges: readonly ByteRange[],
-  presentBytes: number,
+  claims: RangeList,
+  present: { readonly bytes: number; readonly pieces: number },
   limit: { readonly least: number; readonly perByte: number },
 ): { ranges: readonly ByteRange[]; beyond: readonly ByteRange[] } {
-  let left = Math.max(limit.least, presentBytes * limit.perByte);
+  let bytesLeft = Math.max(limit.least, present.bytes * limit.perByte);
+  let piecesLeft = PIECES.least + present.pieces * PIECES.perPiece;
   const kept: ByteRange[] = [];
-  const beyond: ByteRange[] = [];
-  for (const range of ranges) {
-    const bytes = range.end - range.start;
-    if (bytes <= left) {
-      left -= bytes;
-      kept.push(range);
-    } else beyond.push(range);
+  const beyond: { start: number; end: number }[] = [];
+  for (const { start, end } of claims) {
+    if (piecesLeft > 0 && end - start <= bytesLeft) {
+      bytesLeft -= end - start;
+      piecesLeft--;
+      kept.push({ start, end });
+      continue;
+    }
+    // What is dropped is told as one where nothing kept lies between.
+    const last = beyond[beyond.length - 1];
+    if (last !== undefined && last.end >= (kept[kept.length - 1]?.end ?? 0)) last.end = end;
+    else beyond.push({ start, end });
   }
+  if (claims.forgotten !== null) beyond.push(claims.forgotten);
   return { ranges: kept, beyond };
 }
 
@@ -104,14 +117,35 @@ function place(run: MemoryRun, present: RangeList, excluded: RangeList, missing:
 
 const lastEnd = (ranges: readonly ByteRange[]): number => (ranges.length === 0 ? 0 : ranges[ranges.length - 1].end);
 
-/** Ascending ranges; those that touch become one. */
-class RangeList {
-  readonly ranges: { start: number; end: number }[] = [];
+/** Ascending ranges; those that touch become one. Two numbers each, since there may be millions. */
+class RangeList implements Iterable<ByteRange> {
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  readonly #most: number;
+  forgotten: { start: number; end: number } | null = null;
+
+  /** @param most so many are remembered; of those behind only where they begin and end together */
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.#most = most;
+  }
 
   add(start: number, end: number): void {
-    const last = this.ranges[this.ranges.length - 1];
-    if (last !== undefined && last.end === start) last.end = end;
-    else if (end > start) this.ranges.push({ start, end });
+    const last = this.#ends.length - 1;
+    if (this.forgotten !== null) this.forgotten.end = end;
+    else if (last >= 0 && this.#ends[last] === start) this.#ends[last] = end;
+    else if (last + 1 >= this.#most) this.forgotten = { start, end };
+    else if (end > start) {
+      this.#starts.push(start);
+      this.#ends.push(end);
+    }
+  }
+
+  *[Symbol.iterator](): Iterator<ByteRange> {
+    for (let i = 0; i < this.#starts.length; i++) yield { start: this.#starts[i], end: this.#ends[i] };
+  }
+
+  get ranges(): ByteRange[] {
+    return [...this];
   }
 }
 

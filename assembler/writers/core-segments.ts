@@ -6,7 +6,7 @@ import type { CoreSegment } from 'kdumpling/reader/formats/elf-core';
 import { type DumpPlan, MEMORY_END } from '../plan.js';
 
 /** More program headers than this help no reader; hostile segment tables could ask for billions. */
-const MOST_SEGMENTS = 1 << 20;
+const MOST_SEGMENTS = 1 << 18;
 
 /** @param maps the linear and image maps, checked against the dump's content; used where the source has no program headers */
 export function coreSegments(

@@ -206,7 +206,7 @@ export function manyBases(): (() => Base)[] {
         ),
       ),
     () => once('bitmap-all', 'dump', bitmaps(2048, 0xff)),
-    () => once('bitmap-alternating', 'dump', bitmaps(8, 0xaa)),
+    () => once('bitmap-alternating', 'dump', bitmaps(32, 0xaa)),
     () =>
       once(
         'records-ascending',
