@@ -22,20 +22,26 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
     { field: 'p_filesz', size: segment.filesz, from: 'header' },
     { field: 'p_memsz', size: segment.memsz, from: 'header' },
   ];
+  // No list and no file tells the size of what lies in the header itself.
+  if (segment.inside && segment.sectionSize !== null) {
+    opinions.push({ field: 'the sh_size', size: segment.sectionSize, from: 'header' });
+  }
   if (segment.gap !== null) opinions.push({ field: 'the next p_offset', size: segment.gap, from: 'header' });
   if (blob !== null && blob.listedSize !== null) opinions.push({ field: 'size', size: blob.listedSize, from: 'list' });
   if (blob?.source != null && blob.sizeIsMeasured) opinions.push({ field: 'size', size: blob.size, from: 'blob' });
+  // The banner in the header is never rounded.
+  const same = segment.inside ? (a: number, b: number) => a === b : sameSize;
   let size = segment.filesz;
   let most = 0;
   for (const opinion of opinions) {
-    const count = opinions.filter(other => sameSize(other.size, opinion.size)).length;
+    const count = opinions.filter(other => same(other.size, opinion.size)).length;
     if (count > most) {
       most = count;
       size = opinion.size;
     }
   }
   for (const { field, size: said, from } of opinions) {
-    if (sameSize(said, size)) continue;
+    if (same(said, size)) continue;
     if (from === 'header') {
       faults.header(
         `${field} of program header ${segment.index}`,

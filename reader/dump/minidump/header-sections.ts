@@ -16,6 +16,7 @@ import { type HeaderBytes, textAt } from './header-bytes.js';
 export interface NamedSection {
   readonly text: string;
   readonly addr: bigint;
+  readonly size: number;
 }
 
 export interface SectionNames {
@@ -43,7 +44,7 @@ export function sectionNames(header: HeaderBytes, faults: Faults): SectionNames 
   const byOffset = new Map<number, NamedSection>();
   for (const { type, name, offset, size, addr } of sections) {
     if (type !== SHT_PROGBITS || size === 0) continue;
-    const named = { text: strings.subarray(name).length > 0 ? fixedText(strings.subarray(name)) : '', addr };
+    const named = { text: strings.subarray(name).length > 0 ? fixedText(strings.subarray(name)) : '', addr, size };
     if (!byPlace.has(`${offset}:${size}`)) byPlace.set(`${offset}:${size}`, named);
     if (!byOffset.has(offset)) byOffset.set(offset, named);
   }

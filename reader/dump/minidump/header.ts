@@ -28,9 +28,10 @@ export interface HeaderSegment extends ProgramHeader {
   readonly index: number;
   /** p_offset of the next PT_LOAD less this one's, where that is a size; null for the last one. */
   readonly gap: number | null;
-  /** Downstream: the name and address in the section that belongs to it. */
+  /** Downstream: the name, address and size in the section that belongs to it. */
   readonly name: string | null;
   readonly sectionAddr: bigint | null;
+  readonly sectionSize: number | null;
   /** Downstream: its payload lies in the header blob (linux_banner). */
   readonly inside: boolean;
   /** False behind e_phnum: to be used only where a table names it too. */
@@ -77,6 +78,7 @@ export function readHeader(blob: Blob, faults: Faults): MinidumpHeader | null {
       gap: inside ? null : (gaps.get(segment.index) ?? null),
       name: section?.text ?? null,
       sectionAddr: section?.addr ?? null,
+      sectionSize: section?.size ?? null,
       inside,
     };
   });

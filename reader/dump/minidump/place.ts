@@ -6,6 +6,7 @@ import type { Note } from '../../formats/notes.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { ByteSource } from '../../source.js';
 import { MOST_REGION, registeredRoom } from './agree.js';
+import { mendBannerAddress } from './banner.js';
 import { tieByContent } from './bare.js';
 import type { Blob, Span } from './blob.js';
 import { checkContents, decodeVmcoreinfo, type VmcoreinfoBlob } from './content.js';
@@ -223,6 +224,7 @@ class Placer {
       for (const { blob, why } of doubtful) if (blob !== this.#info?.blob) this.#leaveOut(blob, why);
     }
     if (this.#info?.blob != null) this.#addRole(this.#info.blob, 'vmcoreinfo', this.#info.status);
+    mendBannerAddress(matches, this.#faults);
     checkContents(matches, header, vmcoreinfo, this.#faults);
     return matches;
   }
