@@ -10,7 +10,7 @@ import { layoutCore } from 'kdumpling/reader/formats/elf-core';
 import { encodeNotes } from 'kdumpling/reader/formats/notes';
 import { median, table } from './measure.js';
 
-const ROUNDS = 3;
+const ROUNDS = 7;
 const LEAST_SHARE = 0.8;
 const MOST_MEMORY = 150e6;
 const BLOB_SIZE = 64 << 20;
