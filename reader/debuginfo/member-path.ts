@@ -1,0 +1,67 @@
+// Where a member lies, by a dotted path as C writes it: `mm.pgd`, `node[1]`, through anonymous structs and unions.
+import { type CompoundType, plainType, sizeOfType, type Type } from './types.js';
+
+/** A place in an object: what a path leads to. */
+export interface MemberPlace {
+  readonly type: Type;
+  /** Bytes from the object's start; of a bitfield the byte that its first bit (in memory order) lies in. */
+  readonly offset: number;
+  /** Of a bitfield: bits from that byte's first bit in memory order, and how many; both 0 for all other members. */
+  readonly bitOffset: number;
+  readonly bitSize: number;
+}
+
+const STEP = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
+/** No kernel nests anonymous members deeper. */
+const MOST_DEPTH = 32;
+
+/** The place of `path` in a type; null if a step of it is not there. Pointers are not followed. */
+export function memberPlace(type: Type, path: string): MemberPlace | null {
+  let bits = 0;
+  let bitSize = 0;
+  let at = type;
+  let from = 0;
+  while (from < path.length) {
+    if (path[from] === '.' && from > 0) from++;
+    STEP.lastIndex = from;
+    const match = STEP.exec(path);
+    if (match === null || bitSize > 0) return null;
+    from = STEP.lastIndex;
+    const plain = plainType(at);
+    if (match[2] !== undefined) {
+      if (plain.kind !== 'array') return null;
+      bits += Number(match[2]) * sizeOfType(plain.element) * 8;
+      at = plain.element;
+    } else {
+      if (plain.kind !== 'struct' && plain.kind !== 'union') return null;
+      const found = findMember(plain, match[1], 0);
+      if (found === null) return null;
+      bits += found.bits;
+      bitSize = found.bitSize;
+      at = found.type;
+    }
+  }
+  if (bitSize === 0) return { type: at, offset: bits / 8, bitOffset: 0, bitSize: 0 };
+  return { type: at, offset: Math.floor(bits / 8), bitOffset: bits % 8, bitSize };
+}
+
+interface Found {
+  readonly type: Type;
+  readonly bits: number;
+  readonly bitSize: number;
+}
+
+function findMember(compound: CompoundType, name: string, depth: number): Found | null {
+  for (const member of compound.members) {
+    if (member.name === name) return { type: member.type, bits: member.bitOffset, bitSize: member.bitSize };
+  }
+  if (depth === MOST_DEPTH) return null;
+  for (const member of compound.members) {
+    if (member.name !== '') continue;
+    const inner = plainType(member.type);
+    if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
+    const found = findMember(inner, name, depth + 1);
+    if (found !== null) return { ...found, bits: found.bits + member.bitOffset };
+  }
+  return null;
+}
