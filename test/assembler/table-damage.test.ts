@@ -178,3 +178,36 @@ test('folder: load.cmm alone, and beside a dump_info.txt that says otherwise', t
   );
   t.deepEqual(judge(made, 'dump_info.txt differs', mended, { complete: false, named: /addresses-differ/ }), []);
 });
+
+test('folder: an address of 0 is an address', t => {
+  const made = madeMinidump();
+  const entry = made.entries[2];
+  entry.paddr = 0;
+  // p_paddr of the first PT_LOAD.
+  new DataView(made.entries[0].bytes.buffer).setBigUint64(64 + 56 + 24, 0n, true);
+  const regions = made.regions.map((region, i) => (i === 0 ? { ...region, paddr: 0 } : region));
+  const info = made.entries.map(infoLine).join('');
+  const script = made.entries.map(each => `d.load.binary ${fileName(each)} 0x${each.paddr.toString(16)} /noclear\n`);
+  const lists: Record<string, [string | null, string | null]> = {
+    'dump_info.txt': [info, null],
+    'load.cmm': [null, script.join('')],
+    both: [info, script.join('')],
+  };
+  for (const [what, [list, load]] of Object.entries(lists)) {
+    const files = filesOf(made.entries);
+    if (load !== null) files.set('load.cmm', new TextEncoder().encode(load));
+    const got = outcome(() => placeFolder(folderOf(files, list)));
+    t.deepEqual(judge({ ...made, regions }, what, got, { complete: true }), []);
+  }
+  // Where the other list knows better, it is told.
+  const elsewhere = made.entries
+    .map(each => infoLine(each === made.entries[5] ? { ...each, paddr: 0 } : each))
+    .join('');
+  const files = filesOf(made.entries);
+  files.set('load.cmm', new TextEncoder().encode(script.join('')));
+  const got = outcome(() => placeFolder(folderOf(files, elsewhere)));
+  t.deepEqual(
+    judge({ ...made, regions }, 'differs', got, { complete: false, named: /addresses-differ: .* at 0x0 / }),
+    [],
+  );
+});

@@ -158,27 +158,24 @@ function listedBlobs(
 
 const NOTHING: ByteSource = { name: '', size: 0, blockSize: 65536, read: () => 0, close() {} };
 
-/** The list's own address unless it is 0, else load.cmm's; where both are there and differ, the other one is kept beside it. */
+/** The list's own address, else load.cmm's; where the two differ both are kept, and one that is not 0 goes first: tools write 0 for what they do not know. */
 export function resolveAddress(
   name: string,
-  first: { readonly address: number; readonly from: string },
+  first: { readonly address: number | null; readonly from: string },
   script: number | null,
   faults: Faults,
 ): Pick<Blob, 'paddr' | 'from' | 'otherPaddr'> {
-  if (first.address === 0) {
-    return script === null || script === 0
-      ? { paddr: null, from: '', otherPaddr: null }
-      : { paddr: script, from: 'load.cmm', otherPaddr: null };
-  }
-  if (script === null || script === 0 || script === first.address) {
-    return { paddr: first.address, from: first.from, otherPaddr: null };
-  }
+  const { address, from } = first;
+  if (address === null) return { paddr: script, from: script === null ? '' : 'load.cmm', otherPaddr: null };
+  if (script === null || script === address) return { paddr: address, from, otherPaddr: null };
   faults.add(
     'addresses-differ',
-    `${name} lies at 0x${first.address.toString(16)} by the ${first.from} and at 0x${script.toString(16)} by load.cmm`,
-    first.address,
+    `${name} lies at 0x${address.toString(16)} by the ${from} and at 0x${script.toString(16)} by load.cmm`,
+    address,
   );
-  return { paddr: first.address, from: first.from, otherPaddr: script };
+  return address === 0
+    ? { paddr: script, from: 'load.cmm', otherPaddr: address }
+    : { paddr: address, from, otherPaddr: script };
 }
 
 /** Tells of blobs without an address in a list that has one for others. */

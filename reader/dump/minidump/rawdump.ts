@@ -43,7 +43,9 @@ export function rawdumpMedium(source: ByteSource, faults: Faults): Medium {
   for (const section of sections) {
     if (section === script || isKey(section.name) || !isBlob(section)) continue;
     const written = scripted.get(sectionName(section.name)) ?? null;
-    const at = resolveAddress(section.name, { address: section.address, from: 'section table' }, written, faults);
+    // A section without an address has 0 there.
+    const address = section.address === 0 ? null : section.address;
+    const at = resolveAddress(section.name, { address, from: 'section table' }, written, faults);
     blobs.push(fileBlob(slice(section), { ...at, listedSize: section.size, sizeIsMeasured: false }));
   }
   tellUnaddressed(blobs, 'section table', faults);
