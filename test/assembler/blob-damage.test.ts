@@ -9,6 +9,7 @@ import {
   fileName,
   filesOf,
   folderOf,
+  IMAGE,
   infoLine,
   type MadeMinidump,
   type MadeRegion,
@@ -311,5 +312,54 @@ test('folder: a file cut by less than the 4 bytes that sizes are rounded to', t 
     const expected = { touched: [region], complete: false, named: new RegExp(`short: .*${length} bytes are there`) };
     t.deepEqual(judge(made, `cut at ${length}`, got, expected), []);
     t.is(got.core?.physical(BigInt(region.paddr), 4), null);
+  }
+});
+
+/** The last region but one under two virtual addresses, with a blob for each; files lie where `move` says. */
+function aliased(move: (entry: Entry) => number) {
+  const made = madeMinidump({
+    headerOrder: regions => [
+      ...regions.slice(0, -1),
+      { ...regions[regions.length - 2], vaddr: IMAGE + BigInt(regions[regions.length - 2].paddr - RAM) },
+      ...regions.slice(-1),
+    ],
+  });
+  const last = made.entries.pop() as Entry;
+  made.entries.push({ ...made.entries[made.entries.length - 1], seq: 90 }, last);
+  const info = made.entries.map(entry => infoLine({ ...entry, paddr: move(entry) })).join('');
+  return { made, got: outcome(() => placeFolder(folderOf(filesOf(made.entries), info))) };
+}
+
+test('folder: two blobs for one place, the address of one damaged', t => {
+  t.deepEqual(
+    judge(aliased(({ paddr }) => paddr).made, 'whole', aliased(({ paddr }) => paddr).got, { complete: true }),
+    [],
+  );
+  for (const seq of [45, 90]) {
+    const { made, got } = aliased(entry => entry.paddr + (entry.seq === seq ? 0x1_0000 : 0));
+    const named = new RegExp(`table-field: .*address of md_Kunknown${seq}`);
+    t.deepEqual(judge(made, `${seq}`, got, { complete: false, named }), []);
+    t.is(got.core?.physical(BigInt(made.regions[14].paddr + 0x1_0000), 1), null);
+  }
+});
+
+test('folder: damaged addresses that no neighbour mends leave blobs out', t => {
+  const made = madeMinidump();
+  // Two in a row: neither has both neighbours.
+  const gone = [made.regions[7], made.regions[8]];
+  const info = made.entries
+    .map(entry =>
+      infoLine({ ...entry, paddr: entry.paddr + (gone.some(({ seq }) => seq === entry.seq) ? 0x1_0000 : 0) }),
+    )
+    .join('');
+  const got = outcome(() => placeFolder(folderOf(filesOf(made.entries), info)));
+  t.deepEqual(
+    judge(made, 'two', got, { touched: gone, complete: false, named: /doubtful: .*one of the two addresses/ }),
+    [],
+  );
+  for (const { paddr } of gone) {
+    t.is(got.core?.physical(BigInt(paddr + 0x1_0000), 1), null);
+    const row = got.result?.regions.find(region => region.paddr === paddr + 0x1_0000);
+    t.is(row?.status, 'doubtful');
   }
 });

@@ -2,12 +2,15 @@
 import type { Architecture } from '../../arch/index.js';
 import { hex } from '../../fault.js';
 import { PF_R, PF_W } from '../../formats/elf.js';
+import { parseBlobFileName } from '../../formats/qcom-minidump.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
+import { alignUp } from '../../u64.js';
 import { type Blob, sameBytes, sameSize } from './blob.js';
 import type { VmcoreinfoBlob } from './content.js';
 import type { Budget } from './draft.js';
 import type { Faults } from './faults.js';
 import type { MinidumpHeader } from './header.js';
+import type { Match } from './match.js';
 import type { Medium } from './media.js';
 import type { PlacedRegion, PlacedSegment, RegionStatus } from './place.js';
 
@@ -17,6 +20,8 @@ export interface Leftovers {
   readonly info: VmcoreinfoBlob | null;
   readonly vmcoreinfo: Vmcoreinfo | null;
   readonly architecture: Architecture | null;
+  /** The header's regions. */
+  readonly matches: readonly Match[];
   /** Blobs that have a place or a verdict. */
   readonly used: ReadonlySet<Blob>;
   readonly regions: PlacedRegion[];
@@ -37,7 +42,8 @@ export function judgeLeftovers(work: Leftovers): void {
   addressed.sort((a, b) => (a.paddr as number) - (b.paddr as number) || a.size - b.size || (a.name < b.name ? -1 : 1));
   const places = new PlaceIndex(work);
   const map = addressed.length === 0 ? NO_MAP : { sorted: byAddress(work.segments), distance: linearDistance(work) };
-  for (const blob of addressed) judgeAddressed(work, blob, places, map);
+  const open = new OpenRegions(work);
+  for (const blob of addressed) judgeAddressed(work, blob, places, open, map);
   const copies = new CopyFinder(work);
   for (const blob of left) if (blob.paddr === null) judgeUnaddressed(work, blob, copies);
 }
@@ -77,7 +83,7 @@ class PlaceIndex {
   }
 }
 
-function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, map: typeof NO_MAP): void {
+function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, open: OpenRegions, map: typeof NO_MAP): void {
   const { segments } = work;
   const paddr = blob.paddr as number;
   const size = blob.listedSize ?? blob.size;
@@ -92,6 +98,13 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, map: ty
   const twin = places.find(blob);
   if (twin >= 0) {
     judgeTwin(work, blob, twin);
+    return;
+  }
+  const rival = open.find(blob);
+  if (rival !== null) {
+    const { index } = rival.segment;
+    const why = `is left out: the ${blob.from} has it where the header has nothing, and program header ${index}, which has no blob of its own, is for one like it: one of the two addresses is wrong`;
+    tell(work, blob, 'doubtful', why);
     return;
   }
   const spans = blob.spans(blob.sizeIsMeasured ? Math.min(blob.size, size) : size);
@@ -123,6 +136,32 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, map: ty
     registered: false,
   });
   places.add(segments.length - 1);
+}
+
+/** The header's regions without a blob of their own, by name or else by size: a blob that the header does not have may be one of them. Of memory the address alone tells what lies there. */
+class OpenRegions {
+  readonly #byName = new Map<string, Match>();
+  readonly #bySize = new Map<number, Match>();
+
+  constructor({ medium, header, matches }: Leftovers) {
+    if (medium.memory !== null || header === null) return;
+    for (const match of matches) {
+      const { name, filesz, inside } = match.segment;
+      if (match.blob !== null || inside) continue;
+      if (name !== null) this.#byName.set(name, match);
+      else this.#bySize.set(alignUp(filesz, 4), match);
+    }
+  }
+
+  find(blob: Blob): Match | null {
+    const stem = parseBlobFileName(blob.name)?.stem ?? '';
+    const digits = /\d*$/.exec(stem)?.[0].length ?? 0;
+    for (let cut = 0; cut <= digits && cut < stem.length; cut++) {
+      const named = this.#byName.get(stem.slice(0, stem.length - cut));
+      if (named !== undefined) return named;
+    }
+    return this.#bySize.get(alignUp(blob.listedSize ?? blob.size, 4)) ?? null;
+  }
 }
 
 /** A second blob for one place: a copy, or two that contradict each other, of which neither is taken. */

@@ -127,17 +127,35 @@ function pairByNeighbours(
   const position = new Map(listed.map((blob, i) => [blob, i]));
   const at = (blob: Blob | null | undefined) => (blob == null ? null : (position.get(blob) ?? null));
   const known = distances(payloads.filter(({ blob }) => blob !== null));
-  payloads.forEach((match, i) => {
-    if (match.blob !== null) return;
+  const pair = (i: number): boolean => {
+    const match = payloads[i];
     const before = i === 0 ? -1 : at(payloads[i - 1].blob);
     const after = i + 1 === payloads.length ? listed.length : at(payloads[i + 1].blob);
     const index = before !== null ? before + 1 : after !== null ? after - 1 : null;
-    if (index === null || index < 0 || index >= listed.length) return;
+    if (index === null || index < 0 || index >= listed.length) return false;
     const blob = listed[index];
     const neighbours = (before === index - 1 ? 1 : 0) + (after === index + 1 ? 1 : 0);
-    if (used.has(blob) || neighbours < 2 || !sameSize(sizeOf(blob), match.segment.filesz)) return;
+    if (used.has(blob) || neighbours < 2 || !sameSize(sizeOf(blob), match.segment.filesz)) return false;
     used.add(blob);
     settle(match, blob, known, medium, faults);
+    return true;
+  };
+  const filled = new Map<string, number>();
+  payloads.forEach((match, i) => {
+    if (match.blob !== null) filled.set(placeOf(match), i);
+  });
+  payloads.forEach((match, i) => {
+    if (match.blob !== null || pair(i)) return;
+    // Of two program headers of one place, the blob that is there may be the other one's.
+    const twin = filled.get(placeOf(match));
+    if (twin === undefined) return;
+    const other = payloads[twin];
+    const { blob } = other;
+    match.blob = blob;
+    other.blob = null;
+    if (pair(twin)) return;
+    other.blob = blob;
+    match.blob = null;
   });
 }
 

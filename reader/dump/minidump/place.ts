@@ -170,6 +170,7 @@ class Placer {
       header: this.#header,
       info: this.#info,
       vmcoreinfo,
+      matches,
       architecture: architectureByElfMachine(this.#machine.machine),
       used: this.#used,
       regions: this.#regions,
