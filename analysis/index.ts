@@ -1,0 +1,4 @@
+export * from './globals.js';
+export * from './kernel.js';
+export * from './missing.js';
+export * from './open-kernel.js';

@@ -1,0 +1,71 @@
+// A kernel in a dump: its memory, types and symbols. Knowledge of what lies in the memory is functions in the folders beside this file.
+import type { AddressMap, Dump, Issues, PhysicalMemory } from 'kdumpling/reader';
+import type { Architecture } from 'kdumpling/reader/arch';
+import type { KernelSymbol, Symbols, Types } from 'kdumpling/reader/debuginfo';
+import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
+import { Missing } from './missing.js';
+
+export interface KernelParts {
+  readonly dump: Dump;
+  readonly arch: Architecture;
+  readonly symbols: Symbols;
+  readonly types: Types | null;
+  /** What was found while the kernel was opened; answers have lists of their own. */
+  readonly issues: Issues;
+}
+
+export class Kernel {
+  readonly dump: Dump;
+  readonly arch: Architecture;
+  readonly symbols: Symbols;
+  readonly types: Types | null;
+  readonly issues: Issues;
+  /** Kernel virtual memory. */
+  readonly memory: AddressMap;
+  readonly physical: PhysicalMemory;
+  readonly pageSize: number;
+  readonly vmcoreinfo: Vmcoreinfo | null;
+  readonly #known = new Map<string, KernelSymbol | null>();
+  readonly #kept = new Map<unknown, unknown>();
+
+  constructor({ dump, arch, symbols, types, issues }: KernelParts) {
+    this.dump = dump;
+    this.arch = arch;
+    this.symbols = symbols;
+    this.types = types;
+    this.issues = issues;
+    this.memory = dump.virtual;
+    this.physical = dump.physical;
+    this.pageSize = dump.pageSize;
+    this.vmcoreinfo = dump.vmcoreinfo;
+  }
+
+  /** Looks up names that will be asked for, in one pass: without it every name costs a search of its own. */
+  expect(names: Iterable<string>): void {
+    const missing = [...names].filter(name => !this.#known.has(name));
+    if (missing.length === 0) return;
+    const found = this.symbols.resolve(missing);
+    for (const name of missing) this.#known.set(name, found.get(name) ?? null);
+  }
+
+  symbol(name: string): KernelSymbol | null {
+    this.expect([name]);
+    return this.#known.get(name) ?? null;
+  }
+
+  /** @throws Missing */
+  address(name: string): bigint {
+    const symbol = this.symbol(name);
+    if (symbol === null) throw new Missing('symbol', name, 'give the vmlinux of this kernel with --vmlinux');
+    return symbol.address;
+  }
+
+  /**
+   * A value worked out once for this kernel: what resolves layouts, finds the memory map or counts CPUs keeps it here, under the function that makes it.
+   * What `make` throws is thrown each time.
+   */
+  once<T>(make: (kernel: Kernel) => T): T {
+    if (!this.#kept.has(make)) this.#kept.set(make, make(this));
+    return this.#kept.get(make) as T;
+  }
+}

@@ -1,0 +1,4 @@
+export * from './object.js';
+export * from './scalar.js';
+export * from './struct.js';
+export * from './type-name.js';

@@ -1,0 +1,31 @@
+// From an opened dump to its kernel: symbols, types and page tables, from the dump itself and from what the user gives.
+import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
+import { openSymbols } from 'kdumpling/reader/debuginfo';
+import { Kernel } from './kernel.js';
+
+export interface KernelOptions {
+  /** A vmlinux, or a System.map. */
+  readonly vmlinux?: ByteSource;
+  /** Take a vmlinux although it is another kernel's. */
+  readonly force?: boolean;
+}
+
+/**
+ * @throws InputError where the architecture is unknown, so that neither pointers nor addresses can be read, and for a vmlinux that cannot be read or is another
+ * kernel's and not forced
+ */
+export async function openKernel(dump: Dump, options: KernelOptions = {}): Promise<Kernel> {
+  const { arch } = dump;
+  if (arch === null) {
+    throw new InputError(
+      { source: dump.name },
+      'its architecture is not known, so neither pointers nor addresses can be read',
+      'say it with --set arch.name=x86_64 (or another)',
+    );
+  }
+  const issues = new Issues();
+  issues.addAll(dump.issues);
+  const opened = openSymbols(dump, options);
+  issues.addAll(opened.issues);
+  return new Kernel({ dump, arch, symbols: opened.symbols, types: await Promise.resolve(null), issues });
+}

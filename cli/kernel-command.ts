@@ -1,0 +1,86 @@
+// Commands that ask a kernel: opens the dump, its symbols and types, answers, and closes; what is missing for the whole answer becomes a finding of an empty one.
+import type { Command } from 'commander';
+import { type Kernel, Missing, openKernel } from 'kdumpling/analysis';
+import { Issues, MemoryFault } from 'kdumpling/reader';
+import { FileSource } from 'kdumpling/reader/node';
+import type { Answer, CommandContext } from './command.js';
+import {
+  addDumpOptions,
+  addSymbolOptions,
+  type DumpOptions,
+  openDumpArgument,
+  type SymbolOptions,
+} from './dump-argument.js';
+import { jsonIssues } from './json.js';
+
+export interface KernelOptions extends DumpOptions, SymbolOptions {
+  readonly json?: boolean;
+}
+
+export function addKernelOptions(command: Command): Command {
+  return addSymbolOptions(addDumpOptions(command)).option('--json', 'print one JSON value');
+}
+
+/** What a command answers; findings about the answer go to the `issues` that it was given. */
+export interface KernelAnswer {
+  /** A list, or an object that gets the member `issues`. */
+  readonly json: readonly unknown[] | Readonly<Record<string, unknown>>;
+  text(): Iterable<string>;
+  /** True where something asked for could not be answered. */
+  readonly partial: boolean;
+}
+
+/**
+ * @param dump DUMP as given
+ * @param empty the JSON of an answer of nothing: `[]`, or every member null
+ * @throws UsageError, InputError
+ */
+export async function answerFromKernel(
+  context: CommandContext,
+  dump: readonly string[],
+  options: KernelOptions,
+  empty: KernelAnswer['json'],
+  ask: (kernel: Kernel, issues: Issues) => KernelAnswer | Promise<KernelAnswer>,
+): Promise<void> {
+  const opened = await openDumpArgument(dump, options);
+  const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
+  try {
+    const kernel = await openKernel(opened, {
+      ...(vmlinux === null ? {} : { vmlinux }),
+      force: options.force === true,
+    });
+    const issues = new Issues();
+    const answer = await askOrMiss(kernel, issues, empty, ask);
+    const all = new Issues();
+    all.addAll(kernel.issues);
+    all.addAll(issues);
+    context.answer(withIssues(answer, all), options);
+  } finally {
+    vmlinux?.close();
+    opened.close();
+  }
+}
+
+async function askOrMiss(
+  kernel: Kernel,
+  issues: Issues,
+  empty: KernelAnswer['json'],
+  ask: (kernel: Kernel, issues: Issues) => KernelAnswer | Promise<KernelAnswer>,
+): Promise<KernelAnswer> {
+  try {
+    return await ask(kernel, issues);
+  } catch (error) {
+    if (error instanceof Missing) issues.add(`missing-${error.kind}`, error.message);
+    else if (error instanceof MemoryFault) issues.add('unreadable-memory', error.message, error.address);
+    else throw error;
+    return { json: empty, text: () => [], partial: true };
+  }
+}
+
+function withIssues(answer: KernelAnswer, issues: Issues): Answer {
+  const { json, partial } = answer;
+  const whole = isList(json) ? json : { ...json, issues: jsonIssues(issues) };
+  return { json: whole, text: () => answer.text(), issues: issues.list(), partial };
+}
+
+const isList = (json: KernelAnswer['json']): json is readonly unknown[] => Array.isArray(json);

@@ -1,0 +1,135 @@
+// Values by hand-made layouts; the bytes of bitfields are as gcc stores them on both byte orders.
+import test from 'ava';
+import { global, Missing } from 'kdumpling/analysis';
+import { KernelObject, struct, typeNamed } from 'kdumpling/analysis/object';
+import { MemoryFault } from 'kdumpling/reader';
+import { BASE, compound, INT, int, madeKernel, pointerTo, U64 } from '../made-kernel.js';
+
+const CHAR = int('char', 1, true);
+const U32 = int('unsigned int', 4, false);
+const forward = { ...compound('struct', 'task_struct', 0, []), complete: false };
+const atomic = compound('struct', 'atomic_t', 4, [['counter', INT, 0]]);
+const task = compound('struct', 'task_struct', 64, [
+  ['pid', INT, 0],
+  ['usage', atomic, 32],
+  ['flags', U64, 64],
+  ['comm', { kind: 'array', element: CHAR, length: 8 }, 128],
+  ['parent', pointerTo(forward), 192],
+  [
+    '',
+    compound('union', '', 8, [
+      ['low', U32, 0],
+      ['wide', U64, 0],
+    ]),
+    256,
+  ],
+  ['small', int('s8', 1, true), 320],
+]);
+const bits = compound('struct', 'bits', 8, [
+  ['a', U32, 0, 3],
+  ['b', INT, 3, 7],
+  ['c', U32, 10, 22],
+  ['d', U64, 32, 32],
+]);
+
+function bytesOf(size: number, fill: (view: DataView) => void): Uint8Array {
+  const bytes = new Uint8Array(size);
+  fill(new DataView(bytes.buffer));
+  return bytes;
+}
+
+const taskBytes = (littleEndian: boolean) =>
+  bytesOf(64, view => {
+    view.setInt32(0, -7, littleEndian);
+    view.setInt32(4, 3, littleEndian);
+    view.setBigUint64(8, 0xfedc_ba98_7654_3210n, littleEndian);
+    for (const [i, byte] of new TextEncoder().encode('ktest').entries()) view.setUint8(16 + i, byte);
+    view.setBigUint64(24, BASE + 0x1000n, littleEndian);
+    view.setUint32(32, 0x1234_5678, littleEndian);
+    view.setInt8(40, -1);
+  });
+
+for (const littleEndian of [true, false]) {
+  const order = littleEndian ? 'little' : 'big';
+  const kernel = madeKernel({
+    pieces: [
+      { paddr: 0x1000, bytes: taskBytes(littleEndian) },
+      // a = 5, b = -3, c = 0x2abcde, d = 0xcafef00d
+      {
+        paddr: 0x2000,
+        bytes: bytesOf(8, view => {
+          const a = 5;
+          const b = -3 & 0x7f;
+          const c = 0x2abcde;
+          view.setUint32(0, (littleEndian ? a | (b << 3) | (c << 10) : (a << 29) | (b << 22) | c) >>> 0, littleEndian);
+          view.setUint32(4, 0xcafef00d, littleEndian);
+        }),
+      },
+    ],
+    types: [INT, U64, U32, CHAR, atomic, task, bits],
+    symbols: { init_task: BASE + 0x1000n },
+    littleEndian,
+  });
+  const at = BASE + 0x1000n;
+
+  test(`members, ${order}-endian`, t => {
+    const layout = struct(kernel, 'task_struct');
+    t.is(layout.number('pid')(at), -7);
+    t.is(layout.number('usage')(at), 3, 'a struct around one scalar');
+    t.is(layout.word('flags')(at), 0xfedc_ba98_7654_3210n);
+    t.is(layout.text('comm')(at), 'ktest');
+    t.is(layout.word('parent')(at), at);
+    t.is(layout.number('low')(at), 0x1234_5678);
+    t.is(layout.number('small')(at), -1);
+    t.is(layout.address('comm')(at), at + 16n);
+    t.is(layout.container('comm')(at + 16n), at);
+    t.is(layout.inner('parent').name, 'task_struct', 'a forward declaration is completed');
+    t.is(layout.which('__state', 'flags'), 'flags');
+  });
+
+  test(`bitfields, ${order}-endian`, t => {
+    const layout = struct(kernel, 'bits');
+    const values = ['a', 'b', 'c', 'd'].map(name => layout.number(name)(BASE + 0x2000n));
+    t.deepEqual(values, [5, -3, 0x2abcde, 0xcafef00d]);
+    t.deepEqual(layout.word('b')(BASE + 0x2000n), -3n);
+  });
+
+  test(`objects, ${order}-endian`, t => {
+    const init = global(kernel, 'init_task');
+    t.is(init.member('comm').text(), 'ktest');
+    t.is(init.member('parent.parent.pid').number(), -7);
+    t.is(init.member('comm').at(1).number(), 't'.charCodeAt(0));
+    t.is(new KernelObject(kernel, bits, BASE + 0x2000n).member('b').number(), -3);
+    t.is(new KernelObject(kernel, typeNamed(kernel, 'unsigned long *'), at + 24n).at(1).word(), 0xfedc_ba98_7654_3210n);
+  });
+}
+
+const kernel = madeKernel({ pieces: [{ paddr: 0, bytes: new Uint8Array(8) }], types: [task, INT] });
+
+test('what is missing is named', t => {
+  const missing = (run: () => unknown) => t.throws(run, { instanceOf: Missing })?.message;
+  t.is(missing(() => kernel.address('init_task'))?.split(';')[0], 'the symbol init_task is not known');
+  t.is(missing(() => struct(kernel, 'mm_struct'))?.split(';')[0], 'the type struct mm_struct is not known');
+  t.is(
+    missing(() => struct(kernel, 'task_struct').number('stack'))?.split(';')[0],
+    'the member task_struct.stack is not known',
+  );
+  t.is(
+    missing(() => typeNamed(kernel, 'struct nothing *')),
+    'the type struct nothing is not known',
+  );
+  t.regex(missing(() => typeNamed(kernel, 'int; drop')) ?? '', /as in a C cast/);
+});
+
+test('memory that is not there', t => {
+  const pid = struct(kernel, 'task_struct').number('pid');
+  t.is(pid(BASE), 0);
+  const fault = t.throws(() => pid(BASE + 0x1000n), { instanceOf: MemoryFault });
+  t.is(fault?.reason, 'hole');
+});
+
+test('types as in a cast', t => {
+  const array = typeNamed(kernel, 'int[3][2]');
+  t.deepEqual(array, { kind: 'array', length: 3, element: { kind: 'array', length: 2, element: INT } });
+  t.deepEqual(typeNamed(kernel, 'struct task_struct **'), pointerTo(pointerTo(task)));
+});
