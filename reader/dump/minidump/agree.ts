@@ -10,6 +10,19 @@ interface Opinion {
   readonly from: 'header' | 'list' | 'blob';
 }
 
+/** Whether two opinions are of one size. Drivers round up to 4 what they put into tables, so a list has no less than the header; within the header nothing is rounded but p_offset. */
+function agree(a: Opinion, b: Opinion, inside: boolean): boolean {
+  if (a.size === b.size) return true;
+  if (a.from === 'list' && b.from === 'header') return a.size === alignUp(b.size, 4);
+  if (b.from === 'list' && a.from === 'header') return b.size === alignUp(a.size, 4);
+  // What lies in the header itself has no other size than its own.
+  if (inside || (isExact(a) && isExact(b))) return false;
+  return sameSize(a.size, b.size);
+}
+
+const isExact = ({ field, from }: Opinion): boolean => from === 'header' && field !== NEXT_OFFSET;
+const NEXT_OFFSET = 'the next p_offset';
+
 /** No region is larger than this: sizes and addresses stay exact numbers. */
 export const MOST_REGION = 2 ** 48;
 
@@ -26,22 +39,25 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
   if (segment.inside && segment.sectionSize !== null) {
     opinions.push({ field: 'the sh_size', size: segment.sectionSize, from: 'header' });
   }
-  if (segment.gap !== null) opinions.push({ field: 'the next p_offset', size: segment.gap, from: 'header' });
+  if (segment.gap !== null) opinions.push({ field: NEXT_OFFSET, size: segment.gap, from: 'header' });
   if (blob !== null && blob.listedSize !== null) opinions.push({ field: 'size', size: blob.listedSize, from: 'list' });
   if (blob?.source != null && blob.sizeIsMeasured) opinions.push({ field: 'size', size: blob.size, from: 'blob' });
-  // The banner in the header is never rounded.
-  const same = segment.inside ? (a: number, b: number) => a === b : sameSize;
   let size = segment.filesz;
   let most = 0;
   for (const opinion of opinions) {
-    const count = opinions.filter(other => same(other.size, opinion.size)).length;
-    if (count > most) {
-      most = count;
+    const count = opinions.filter(other => agree(opinion, other, segment.inside)).length;
+    // Of two sizes that only rounding sets apart, the one that more fields have.
+    const exact = opinions.filter(other => other.size === opinion.size).length;
+    const weight = count * (opinions.length + 1) + exact;
+    if (weight > most) {
+      most = weight;
       size = opinion.size;
     }
   }
-  for (const { field, size: said, from } of opinions) {
-    if (same(said, size)) continue;
+  const agreed: Opinion = { field: '', size, from: 'header' };
+  for (const opinion of opinions) {
+    const { field, size: said, from } = opinion;
+    if (agree(opinion, agreed, segment.inside)) continue;
     if (from === 'header') {
       faults.header(
         `${field} of program header ${segment.index}`,

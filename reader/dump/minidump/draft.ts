@@ -33,10 +33,6 @@ const threeSizes = ({ size, listedSize, source }: Blob, registered: number): boo
   !sameSize(listedSize, registered) &&
   !sameSize(size, listedSize);
 
-/** Rounding makes a header's size larger than a file's, but never a list's, which is the file's own. */
-const isCut = ({ size, listedSize, sizeIsMeasured }: Blob): boolean =>
-  sizeIsMeasured && listedSize !== null && size < listedSize;
-
 /** What a core may have in all: damaged lists that name the same bytes over and over must not make it many times its input. */
 export class Budget {
   #left: number;
@@ -131,7 +127,9 @@ export class Drafter {
     }
     draft.source = blob.source;
     if (bytes === 0 && size > 0) draft.status = blob.sizeIsMeasured ? 'short' : 'missing';
-    else if (bytes < there || (there < size && (!sameSize(blob.size, size) || isCut(blob)))) draft.status = 'short';
+    // Without a list, a file may have been written before its size was rounded.
+    else if (bytes < there || (there < size && (blob.listedSize !== null || !sameSize(blob.size, size))))
+      draft.status = 'short';
     else
       draft.status =
         sameSize(blob.size, size) && sameSize(blob.listedSize ?? size, size) ? 'ok' : blob.size > size ? 'long' : 'ok';
