@@ -20,6 +20,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
+  sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
 };
 

@@ -11,6 +11,8 @@ const WINDOW = 1 << 18;
 /** A longer name than this is not looked for, and a longer string is cut. */
 const MOST_NAME = 1024;
 const MOST_SYMBOLS = 1 << 23;
+/** A kernel's names take some 5 MiB; only a search over all of them has them in memory. */
+const MOST_STRINGS = 1 << 26;
 const SHF_EXECINSTR = 4;
 const SHN_UNDEF = 0;
 const SHN_LORESERVE = 0xff00;
@@ -108,6 +110,41 @@ export class ElfSymbols implements Symbols {
     return new Map([...this.#entries(names)].map(([name, entry]) => [name, entry.value]));
   }
 
+  all(name: string): readonly KernelSymbol[] {
+    if (this.#limits === null) this.resolve([]);
+    const places = this.#places([name]);
+    const found: KernelSymbol[] = [];
+    if (places.size === 0) return found;
+    this.#eachEntry((view, at, index) => {
+      if (!places.has(view.getUint32(at, this.file.header.littleEndian))) return;
+      const entry = this.#decode(view, at, index);
+      if (named(entry)) found.push(this.#symbol(name, entry));
+    });
+    return found.sort((a, b) => (a.address < b.address ? -1 : 1));
+  }
+
+  *search(match: (name: string) => boolean): Iterable<KernelSymbol> {
+    if (this.#limits === null) this.resolve([]);
+    const accepted: Entry[] = [];
+    const names: string[] = [];
+    const strings = this.#strings();
+    this.#eachEntry((view, at, index) => {
+      const entry = this.#decode(view, at, index);
+      const name = named(entry) ? nameIn(strings, entry.name) : '';
+      if (name === '' || !match(name)) return;
+      accepted.push(entry);
+      names.push(name);
+    });
+    for (const [i, entry] of accepted.entries()) yield this.#symbol(names[i], entry);
+  }
+
+  /** The string table, as far as it is not absurdly long. */
+  #strings(): Uint8Array {
+    const bytes = new Uint8Array(Math.min(this.#strtab.size, MOST_STRINGS));
+    const got = this.file.source.read(this.#strtab.offset, bytes);
+    return bytes.subarray(0, Math.max(0, got));
+  }
+
   at(address: bigint): KernelSymbol | null {
     this.#order ??= this.#orderByAddress();
     const order = this.#order;
@@ -158,7 +195,15 @@ export class ElfSymbols implements Symbols {
     const limits = this.#limits;
     const perCpu = limits !== null && within(limits.perCpu, address);
     const { size } = entry;
-    return { name, address, size, sizeFrom: size > 0 ? 'exact' : 'none', type: this.#letter(entry), perCpu };
+    return {
+      name,
+      address,
+      size,
+      sizeFrom: size > 0 ? 'exact' : 'none',
+      type: this.#letter(entry),
+      perCpu,
+      module: null,
+    };
   }
 
   /** nm's letter. */
@@ -315,6 +360,15 @@ class AddressOrder {
     }
     return from;
   }
+}
+
+const text = new TextDecoder();
+
+/** A string of a table; cut where it is too long. */
+function nameIn(strings: Uint8Array, offset: number): string {
+  if (offset >= strings.length) return '';
+  const end = strings.indexOf(0, offset);
+  return text.decode(strings.subarray(offset, Math.min(end < 0 ? strings.length : end, offset + MOST_NAME)));
 }
 
 const entrySize = (file: ElfFile): number => (file.header.bits === 64 ? 24 : 16);

@@ -29,6 +29,28 @@ export class LayeredSymbols implements Symbols {
     return found;
   }
 
+  /** Of all layers, each place once. */
+  all(name: string): readonly KernelSymbol[] {
+    const found = new Map<bigint, KernelSymbol>();
+    for (const layer of this.layers) {
+      for (const symbol of layer.all(name)) if (!found.has(symbol.address)) found.set(symbol.address, symbol);
+    }
+    return [...found.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+  }
+
+  /** Layer by layer; what an earlier one has at the same place under the same name is not told again. */
+  *search(match: (name: string) => boolean): Iterable<KernelSymbol> {
+    const seen = new Set<string>();
+    for (const [i, layer] of this.layers.entries()) {
+      for (const symbol of layer.search(match)) {
+        const key = `${symbol.name}@${symbol.address}`;
+        if (seen.has(key)) continue;
+        if (i < this.layers.length - 1) seen.add(key);
+        yield symbol;
+      }
+    }
+  }
+
   at(address: bigint): KernelSymbol | null {
     for (const layer of this.layers) {
       const symbol = layer.at(address);

@@ -11,6 +11,8 @@ export interface KernelSymbol {
   readonly type: string;
   /** The address is that of a per-CPU variable's template: a CPU's own copy lies at address + __per_cpu_offset[cpu], modulo the word size. */
   readonly perCpu: boolean;
+  /** The module that it is of; null for the kernel itself. */
+  readonly module: string | null;
 }
 
 export interface Symbols {
@@ -19,6 +21,13 @@ export interface Symbols {
   readonly count: number;
   /** Addresses of many names in one pass; names that are not there are absent from the result. Of several symbols of one name it is the lowest. */
   resolve(names: Iterable<string>): Map<string, KernelSymbol>;
+  /** Every symbol of a name, the lowest address first: static functions and variables may be several. */
+  all(name: string): readonly KernelSymbol[];
+  /**
+   * All symbols whose names `match` accepts, in the source's order.
+   * @throws MemoryFault if the names cannot be read
+   */
+  search(match: (name: string) => boolean): Iterable<KernelSymbol>;
   /** The symbol that covers an address, or null. Of several at one place it is the first, as the kernel prints. */
   at(address: bigint): KernelSymbol | null;
 }

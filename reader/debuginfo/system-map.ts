@@ -65,6 +65,18 @@ export class SystemMap implements Symbols {
     return new Map([...this.resolve(names)].map(([name, symbol]) => [name, symbol.address - this.shift]));
   }
 
+  all(name: string): readonly KernelSymbol[] {
+    return [...this.search(one => one === name)];
+  }
+
+  *search(match: (name: string) => boolean): Iterable<KernelSymbol> {
+    if (this.#limits === null) this.resolve([]);
+    for (let i = 0; i < this.count; i++) {
+      const symbol = this.#parse(i);
+      if (symbol !== null && match(symbol.name)) yield this.#marked(symbol);
+    }
+  }
+
   at(address: bigint): KernelSymbol | null {
     if (this.#limits === null) this.resolve([]);
     if (this.#limits?.spans.some(span => within(span, address)) === false) return null;
@@ -105,6 +117,6 @@ export class SystemMap implements Symbols {
     const linked = BigInt(`0x${match[1]}`);
     // Per-CPU templates linked at 0 do not move.
     const address = linked < 0x10_0000n ? linked : BigInt.asUintN(bits, linked + this.shift);
-    return { name: match[3], address, size: 0, sizeFrom: 'none', type: match[2], perCpu: false };
+    return { name: match[3], address, size: 0, sizeFrom: 'none', type: match[2], perCpu: false, module: null };
   }
 }

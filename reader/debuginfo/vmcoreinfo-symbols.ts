@@ -12,7 +12,7 @@ export class VmcoreinfoSymbols implements Symbols {
       const name = /^SYMBOL\((\w+)\)$/.exec(key)?.[1];
       const address = name === undefined || NOT_ADDRESSES.has(name) ? undefined : vmcoreinfo.symbol(name);
       if (name === undefined || address === undefined) continue;
-      this.#symbols.set(name, { name, address, size: 0, sizeFrom: 'none', type: '?', perCpu: false });
+      this.#symbols.set(name, { name, address, size: 0, sizeFrom: 'none', type: '?', perCpu: false, module: null });
     }
   }
 
@@ -27,6 +27,15 @@ export class VmcoreinfoSymbols implements Symbols {
       if (symbol !== undefined) found.set(name, symbol);
     }
     return found;
+  }
+
+  all(name: string): readonly KernelSymbol[] {
+    const symbol = this.#symbols.get(name);
+    return symbol === undefined ? [] : [symbol];
+  }
+
+  *search(match: (name: string) => boolean): Iterable<KernelSymbol> {
+    for (const symbol of this.#symbols.values()) if (match(symbol.name)) yield symbol;
   }
 
   /** Only what is exactly there: how far a symbol goes is not known. */

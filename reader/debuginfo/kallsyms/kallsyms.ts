@@ -19,6 +19,8 @@ const MOST_LOOKED_UP = 256;
 /** What 256 names take at most: a name has no more than some 250 bytes when compressed. */
 const BLOCK_BYTES = MOST_LOCATED;
 
+const utf8 = new TextDecoder();
+
 export class Kallsyms implements Symbols {
   readonly source = 'kallsyms';
   readonly count: number;
@@ -105,7 +107,7 @@ export class Kallsyms implements Symbols {
     const size = this.#size(index, address);
     this.#perCpu ??= perCpuSpan(this.#addressesOf(this.#indices(wantedNames(PER_CPU_NAMES))));
     const perCpu = within(this.#perCpu, address);
-    return { ...decoded, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu };
+    return { ...decoded, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu, module: null };
   }
 
   resolve(names: Iterable<string>): Map<string, KernelSymbol> {
@@ -121,14 +123,32 @@ export class Kallsyms implements Symbols {
     return found;
   }
 
+  all(name: string): readonly KernelSymbol[] {
+    const indices = this.#allBySortedTable(name) ?? [...this.#passOver(wantedNames([name]))].map(([, index]) => index);
+    return indices.map(index => this.symbol(index)).filter(symbol => symbol !== null);
+  }
+
+  *search(match: (name: string) => boolean): Iterable<KernelSymbol> {
+    const positions = this.#load();
+    if (positions === null) throw this.#memory.fault.toError();
+    for (let i = 0; i < positions.length; i++) {
+      if (!this.#expandAt(positions[i]) || !match(this.#expandedName())) continue;
+      const symbol = this.symbol(i);
+      if (symbol !== null) yield symbol;
+    }
+  }
+
   at(address: bigint): KernelSymbol | null {
     this.#spans ??= coveredSpans(this.#addressesOf(this.#indices(wantedNames(LIMIT_NAMES))));
-    if (!this.#spans.some(span => within(span, address))) return null;
+    const covered = this.#spans.some(span => within(span, address));
     let i = this.addresses.before(address);
     if (i < 0) return null;
     const start = this.addresses.address(i);
+    // What marks an end covers nothing, but is where it is.
+    if (!covered && start !== address) return null;
     for (let tries = 0; i > 0 && tries < MOST_ALIASES && this.addresses.address(i - 1) === start; tries++) i--;
-    return this.symbol(i);
+    const symbol = this.symbol(i);
+    return covered || symbol === null ? symbol : { ...symbol, size: 0, sizeFrom: 'none' };
   }
 
   /** Up to the next symbol at another address, as the kernel reckons; 0 for the last. */
@@ -144,9 +164,12 @@ export class Kallsyms implements Symbols {
   /** The name and type letter of symbol `index`. */
   #decode(index: number): { name: string; type: string } | null {
     if (!this.#expand(index)) return null;
-    const { text } = this.#tokens;
-    const bytes = text.subarray(1, this.#expanded);
-    return { name: String.fromCharCode(...bytes), type: String.fromCharCode(text[0]) };
+    return { name: this.#expandedName(), type: String.fromCharCode(this.#tokens.text[0]) };
+  }
+
+  /** The name last expanded, without its type letter. */
+  #expandedName(): string {
+    return utf8.decode(this.#tokens.text.subarray(1, this.#expanded));
   }
 
   #expanded = 0;
@@ -235,20 +258,44 @@ export class Kallsyms implements Symbols {
     return (few && this.#sortedIsSound() ? this.#bySortedTable(wanted) : null) ?? this.#byPass(wanted);
   }
 
+  /** All of a name by the sorted table, in which those of one name are in order of addresses; null if there is none, or a part of it cannot be read. */
+  #allBySortedTable(name: string): number[] | null {
+    const { sorted, markers } = this.tables;
+    const bytes = wantedNames([name]).names.get(name);
+    if (sorted === null || markers === null || bytes === undefined || !this.#sortedIsSound()) return null;
+    const found: number[] = [];
+    const first = this.#firstSorted(bytes);
+    if (first < 0) return null;
+    for (let i = first; i < this.count; i++) {
+      const index = this.#sortedIndex(i);
+      if (index < 0 || !this.#expand(index)) return null;
+      if (compare(this.#tokens.text, 1, this.#expanded, bytes) !== 0) break;
+      found.push(index);
+    }
+    return found;
+  }
+
+  /** Place in the sorted table of the first name that is not less; -1 if a part of it cannot be read. */
+  #firstSorted(bytes: Uint8Array): number {
+    let from = 0;
+    let to = this.count;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const index = this.#sortedIndex(middle);
+      if (index < 0 || !this.#expand(index)) return -1;
+      if (compare(this.#tokens.text, 1, this.#expanded, bytes) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
   /** By the kernel's own table of indices sorted by name; null if a part of it cannot be read. */
   #bySortedTable(wanted: WantedNames): Map<string, number> | null {
     const found = new Map<string, number>();
     for (const [name, bytes] of wanted.names) {
-      let from = 0;
-      let to = this.count;
-      while (from < to) {
-        const middle = (from + to) >>> 1;
-        const index = this.#sortedIndex(middle);
-        if (index < 0 || !this.#expand(index)) return null;
-        if (compare(this.#tokens.text, 1, this.#expanded, bytes) < 0) from = middle + 1;
-        else to = middle;
-      }
-      const index = from < this.count ? this.#sortedIndex(from) : -1;
+      const place = this.#firstSorted(bytes);
+      if (place < 0) return null;
+      const index = place < this.count ? this.#sortedIndex(place) : -1;
       if (index >= 0 && this.#expand(index) && compare(this.#tokens.text, 1, this.#expanded, bytes) === 0) {
         found.set(name, index);
       }
@@ -283,17 +330,25 @@ export class Kallsyms implements Symbols {
     return index < this.count ? index : -1;
   }
 
-  /** One pass over all compressed names; only those are expanded whose length, first and last letter fit one that is wanted. */
+  /** The first of each name. */
   #byPass(wanted: WantedNames): Map<string, number> {
     const found = new Map<string, number>();
-    const positions = this.#load();
-    if (positions === null || this.#bytes === null) return found;
-    const bytes = this.#bytes;
-    for (let i = 0; i < positions.length && found.size < wanted.names.size; i++) {
-      const name = this.#match(bytes, positions[i], wanted);
-      if (name !== null && wanted.names.has(name) && !found.has(name)) found.set(name, i);
+    for (const [name, index] of this.#passOver(wanted)) {
+      if (!found.has(name)) found.set(name, index);
+      if (found.size === wanted.names.size) break;
     }
     return found;
+  }
+
+  /** One pass over all compressed names; only those are expanded whose length, first and last letter fit one that is wanted. */
+  *#passOver(wanted: WantedNames): Iterable<readonly [name: string, index: number]> {
+    const positions = this.#load();
+    if (positions === null || this.#bytes === null) return;
+    const bytes = this.#bytes;
+    for (let i = 0; i < positions.length; i++) {
+      const name = this.#match(bytes, positions[i], wanted);
+      if (name !== null && wanted.names.has(name)) yield [name, i];
+    }
   }
 
   /** The name at `position`, or null if its length or its first or last letter rule it out. */
@@ -307,7 +362,7 @@ export class Kallsyms implements Symbols {
     if (length >= wanted.lengths.length || wanted.lengths[length] === 0) return null;
     this.#expanded = tokens.expand(bytes, start, size);
     if (!wanted.firsts[tokens.text[1]]) return null;
-    return String.fromCharCode(...tokens.text.subarray(1, this.#expanded));
+    return this.#expandedName();
   }
 
   #addressesOf(indices: ReadonlyMap<string, number>): (name: string) => bigint | null {

@@ -141,6 +141,7 @@ for (const [bits, littleEndian] of [
       sizeFrom: 'exact',
       type: 't',
       perCpu: false,
+      module: null,
     });
     t.is(found.get('vfs_schedule')?.type, 'T');
     t.is(found.get('data')?.type, 'D');
