@@ -92,7 +92,7 @@ class MadeSymbols implements Symbols {
     this.#symbols = new Map(
       Object.entries(addresses).map(([name, address]) => [
         name,
-        { name, address, size: 0, sizeFrom: 'none', type: 'D', perCpu: false },
+        { name, address, size: 0, sizeFrom: 'none', type: 'D', perCpu: false, module: null },
       ]),
     );
   }
@@ -108,6 +108,14 @@ class MadeSymbols implements Symbols {
       if (symbol !== undefined) found.set(name, symbol);
     }
     return found;
+  }
+
+  all(name: string): KernelSymbol[] {
+    return [...this.resolve([name]).values()];
+  }
+
+  search(match: (name: string) => boolean): KernelSymbol[] {
+    return [...this.#symbols.values()].filter(({ name }) => match(name));
   }
 
   at(address: bigint): KernelSymbol | null {
