@@ -136,7 +136,7 @@ function attempt(
 function checkPageSize({ name, pageSize }: Dump): void {
   if (pageSize >= LEAST_PAGE && pageSize <= MOST_PAGE && isPowerOfTwo(pageSize)) return;
   throw new InputError(
-    { source: name, field: 'page size', value: pageSize },
+    { source: name, nowhere: 'input', record: 'attributes', field: 'arch.page_size', value: pageSize },
     'a page size is a power of two from 4 KiB to 1 MiB',
     'say it with --set arch.page_size=…',
   );

@@ -18,7 +18,10 @@ export function copyStretch(source: ByteSource, offset: number, length: number, 
     const want = Math.min(BLOCK, length - at);
     const bytes = want === BLOCK ? block : block.subarray(0, want);
     if (source.read(offset + at, bytes) < want) {
-      throw new InputError({ source: source.name, offset: offset + at }, 'the file became shorter while it was read');
+      throw new InputError(
+        { source: source.name, record: 'blob', offset: offset + at, field: 'content' },
+        'the file became shorter while it was read',
+      );
     }
     if (want >= 4096 && zeros.isZero(block, 0, want)) sink.hole(want);
     else sink.write(bytes);

@@ -11,14 +11,13 @@ import {
   placeMemory,
   placeRawdump,
 } from 'kdumpling/reader/minidump';
-import { FileSink, FileSource, openFolder } from 'kdumpling/reader/node';
+import { FileSink, FileSource, openFolder, parseSize } from 'kdumpling/reader/node';
 import { type Answer, type CommandContext, type DefineCommand, UsageError } from './command.js';
 import {
   addDumpOptions,
   type DumpOptions,
   openDumpArgument,
   parseDumpArgument,
-  parseSize,
   refuseInputAsOutput,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';

@@ -171,12 +171,16 @@ function readSetFile(path: string): readonly RegionRequest[] {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new InputError(
-      { source },
+      { source, nowhere: 'system' },
       `it is no region set: ${systemError(error)}`,
       `sets are ${SERIES_NAMES.join(', ')}, or a file`,
     );
   }
-  if (text.length > LARGEST_SET_FILE) throw new InputError({ source }, 'a region set of more than 16 MiB is a mistake');
+  if (text.length > LARGEST_SET_FILE)
+    throw new InputError(
+      { source, record: 'region set', offset: LARGEST_SET_FILE, field: 'content' },
+      'a region set of more than 16 MiB is a mistake',
+    );
   return decodeRegionSet(text, source).regions;
 }
 

@@ -134,7 +134,7 @@ function compare(
 
 /** Exit status 3. */
 function fail(why: string): never {
-  throw new InputError({ source: 'demo' }, `the regions did not come back as they were: ${why}`);
+  throw new InputError({ source: 'demo', nowhere: 'output' }, `the regions did not come back as they were: ${why}`);
 }
 
 function lastLines(dump: Dump, issues: Issues): readonly string[] {

@@ -1,67 +1,23 @@
 // DUMP on the command line, in one place for all commands: one file, the parts of a split set, raw images with their addresses, or a folder.
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
 import { type LayeredSymbols, openSymbols } from 'kdumpling/reader/debuginfo';
-import { FileSource, openFile } from 'kdumpling/reader/node';
+import { type DumpSpec, FileSource, openFile, parseDumpSpec } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
-
-/** What DUMP names, before anything is opened. Paths as given. */
-export type DumpArgument =
-  | { readonly kind: 'files'; readonly paths: readonly string[] }
-  | { readonly kind: 'images'; readonly images: readonly { readonly path: string; readonly paddr: number }[] }
-  | { readonly kind: 'folder'; readonly path: string };
 
 /** One line of help for the argument, the same in every command. */
 export const DUMP_HELP =
   'a dump file; PART1,PART2,… of a split set; raw memory as FILE@PADDR[,FILE@PADDR…]; or a folder of minidump blobs';
 
-/**
- * Commas separate files, `@` precedes a raw image's physical address (hexadecimal with 0x, or decimal, with K, M or G); a file or folder that exists
- * under the whole text is that file, whatever its name contains. Several texts are taken as if joined by commas.
- * @throws UsageError for mixtures and for addresses that cannot be read
- */
-export function parseDumpArgument(texts: readonly string[]): DumpArgument {
-  const pieces = texts.flatMap(text => (existsSync(text) ? [text] : text.split(','))).filter(piece => piece !== '');
-  if (pieces.length === 0) throw new UsageError('DUMP names no file');
-  if (pieces.length === 1 && isFolder(pieces[0])) return { kind: 'folder', path: pieces[0] };
-  const images: { path: string; paddr: number }[] = [];
-  const paths: string[] = [];
-  for (const piece of pieces) {
-    if (isFolder(piece)) throw new UsageError(`${piece} is a folder: a folder of blobs is given alone`);
-    const image = existsSync(piece) ? null : rawImage(piece);
-    if (image === null) paths.push(piece);
-    else images.push(image);
+/** @throws UsageError; see `parseDumpSpec` */
+export function parseDumpArgument(texts: readonly string[]): DumpSpec {
+  try {
+    return parseDumpSpec(texts);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
   }
-  if (images.length === 0) return { kind: 'files', paths };
-  if (paths.length > 0) {
-    throw new UsageError(`${paths[0]} has no address, but ${images[0].path} has: give each raw image as FILE@PADDR`);
-  }
-  return { kind: 'images', images };
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function rawImage(text: string): { path: string; paddr: number } | null {
-  const at = text.lastIndexOf('@');
-  if (at <= 0) return null;
-  const paddr = parseSize(text.slice(at + 1));
-  if (paddr === null) {
-    throw new UsageError(`${text}: what follows @ is no physical address (0x…, or decimal, with K, M or G)`);
-  }
-  return { path: text.slice(0, at), paddr };
-}
-
-/** A size or a physical address: hexadecimal with 0x, or decimal, with K, M or G for powers of 1024; null if it is none below 2^53. */
-export function parseSize(text: string): number | null {
-  const match = /^(0x[0-9a-f]{1,16}|\d{1,20})([kmg]?)$/i.exec(text);
-  if (match === null) return null;
-  const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[match[2].toLowerCase() as '' | 'k' | 'm' | 'g'];
-  const value = Number(match[1]) * unit;
-  return Number.isSafeInteger(value) ? value : null;
 }
 
 /** The argument itself; with `several`, more texts may follow: the parts of a split set as a shell's pattern gives them. */
@@ -118,7 +74,7 @@ export function refuseInputAsOutput(texts: readonly string[], output: string): v
 
 const realPath = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
 
-const pathsOf = (argument: Exclude<DumpArgument, { kind: 'folder' }>): readonly string[] =>
+const pathsOf = (argument: Exclude<DumpSpec, { kind: 'folder' }>): readonly string[] =>
   argument.kind === 'files' ? argument.paths : argument.images.map(({ path }) => path);
 
 /** @throws UsageError, InputError */
@@ -127,7 +83,7 @@ export async function openDumpArgument(texts: readonly string[], options: DumpOp
   const set = parseOverrides(options.set);
   const vmcoreinfo = options.vmcoreinfo === undefined ? {} : { vmcoreinfo: smallText(options.vmcoreinfo) };
   try {
-    return await openFile(argument.kind === 'folder' ? argument.path : argument, { set, ...vmcoreinfo });
+    return await openFile(argument, { set, ...vmcoreinfo });
   } catch (error) {
     // The value of a --set.
     if (error instanceof RangeError && set.size > 0) throw new UsageError(error.message);

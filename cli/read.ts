@@ -1,6 +1,7 @@
 // kdumpling read: memory at an address, as a hexdump, as words, or as it is.
 import { Command, Option } from 'commander';
 import { type Dump, FAULT_SENTENCES, hex, type Issue, Issues, U64_MAX } from 'kdumpling/reader';
+import { parseSize } from 'kdumpling/reader/node';
 import { parseAddress, parseNumber } from './address-argument.js';
 import { type Answer, type CommandContext, type DefineCommand, UsageError } from './command.js';
 import {
@@ -10,7 +11,6 @@ import {
   dumpArgument,
   openDumpArgument,
   openDumpSymbols,
-  parseSize,
   type SymbolOptions,
 } from './dump-argument.js';
 import { Hexdump, type Unit } from './hexdump.js';

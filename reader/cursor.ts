@@ -32,8 +32,8 @@ export class Cursor {
     const at = this.position;
     if (length < 0 || at + length > this.bytes.length) {
       throw new InputError(
-        { source: this.place.source, record: this.place.record, offset: (this.place.base ?? 0) + at },
-        `${field} needs ${length} bytes, but only ${Math.max(0, this.bytes.length - at)} are there`,
+        { source: this.place.source, record: this.place.record, offset: (this.place.base ?? 0) + at, field },
+        `it needs ${length} bytes, but only ${Math.max(0, this.bytes.length - at)} are there`,
       );
     }
     this.position = at + length;

@@ -93,16 +93,37 @@ export class MemoryFault extends Error {
   }
 }
 
-/** Where in an input something is wrong. */
-export interface InputErrorPlace {
+/** The field of an input that is wrong. */
+export interface FieldPlace {
   /** The input's short name, no directories. */
   readonly source: string;
   /** What kind of record the field is in, for instance `kdump header`. */
+  readonly record: string;
+  /** Where in the source; in memory a physical address. */
+  readonly offset: number;
+  readonly field: string;
+  readonly value?: bigint | number | string;
+  readonly nowhere?: undefined;
+}
+
+/**
+ * Why a refusal names no offset: `absent` (what is needed is nowhere in the input), `input` (no field is wrong, but the input as a whole is not the right one),
+ * `output` (an output cannot carry it), `system` (the operating system refused).
+ */
+export type Nowhere = 'absent' | 'input' | 'output' | 'system';
+
+/** A refusal that no field of an input can be blamed for. */
+export interface NoPlace {
+  readonly source: string;
+  readonly nowhere: Nowhere;
   readonly record?: string;
   readonly offset?: number;
   readonly field?: string;
   readonly value?: bigint | number | string;
 }
+
+/** Where in an input something is wrong: a field, or why there is none to name. */
+export type InputErrorPlace = FieldPlace | NoPlace;
 
 /** The input cannot be read as what it was said to be. `message` is one sentence with place, field, value and advice. */
 export class InputError extends Error {

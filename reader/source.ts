@@ -48,14 +48,17 @@ export function readExactly(
 ): Uint8Array<ArrayBuffer> {
   if (offset < 0 || length < 0 || offset + length > source.size) {
     throw new InputError(
-      { source: source.name, record, offset },
+      { source: source.name, record, offset, field: 'content' },
       `${length} bytes are needed, but the file ends at ${source.size}`,
       'the file may be cut short',
     );
   }
   const into = new Uint8Array(length);
   if (source.read(offset, into) < length) {
-    throw new InputError({ source: source.name, record, offset }, 'the file became shorter while it was read');
+    throw new InputError(
+      { source: source.name, record, offset, field: 'content' },
+      'the file became shorter while it was read',
+    );
   }
   return into;
 }

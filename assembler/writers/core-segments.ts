@@ -68,7 +68,7 @@ function addPieces(
   const add = (start: number, filesz: number, memsz: number, payloadAt: number) => {
     if (segments.length >= MOST_SEGMENTS) {
       throw new InputError(
-        { source: 'ELF output', record: 'program header', field: 'e_phnum', value: segments.length },
+        { source: 'ELF output', nowhere: 'output', record: 'program header', field: 'e_phnum', value: segments.length },
         'the memory is in too many pieces for program headers',
         'write a kdump format instead',
       );

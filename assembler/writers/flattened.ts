@@ -107,7 +107,7 @@ export class FlattenedSink implements ByteSink {
     const zeros = this.#holes.reduce((sum, { start, end }) => sum + end - start, 0);
     if (zeros <= this.#memory + Math.max(ZEROS_LIMIT.least, this.#written * ZEROS_LIMIT.perByte)) return;
     throw new InputError(
-      { source: 'flattened output', record: 'flattened stream', offset: this.#holes[0].start },
+      { source: 'flattened output', nowhere: 'output', record: 'flattened stream', offset: this.#holes[0].start },
       `${zeros} bytes of zeros would have to be written for holes`,
       'write the file itself, without --flat',
     );

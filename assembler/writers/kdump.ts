@@ -68,7 +68,13 @@ export class KdumpWriter implements DumpWriter {
   constructor(plan: DumpPlan, kdump: KdumpDescription, sink: ByteSink) {
     if (plan.endPfn > MOST_PAGES) {
       throw new InputError(
-        { source: 'kdump output', record: 'kdump sub header', field: 'max_mapnr_64', value: plan.endPfn },
+        {
+          source: 'kdump output',
+          nowhere: 'output',
+          record: 'kdump sub header',
+          field: 'max_mapnr_64',
+          value: plan.endPfn,
+        },
         'memory at such an address makes bitmaps larger than any disk',
         'write elf instead',
       );

@@ -71,7 +71,7 @@ function writeHeader(
 ): number {
   if (headers.length >= PN_XNUM) {
     throw new InputError(
-      { source: 'memory', record: 'elfcorehdr', field: 'e_phnum', value: headers.length },
+      { source: 'memory', nowhere: 'output', record: 'elfcorehdr', field: 'e_phnum', value: headers.length },
       'memory lies in more pieces than an elfcorehdr has headers for',
     );
   }
@@ -105,7 +105,7 @@ function writeHeader(
   const at = memory.allocate(bytes.length);
   if (bits === 32 && at + bytes.length > 2 ** 32) {
     throw new InputError(
-      { source: 'memory', record: 'elfcorehdr' },
+      { source: 'memory', nowhere: 'output', record: 'elfcorehdr' },
       'there is no room for it below 4 GiB, where an ELF32 header ends',
     );
   }

@@ -80,7 +80,7 @@ function readHeaders(memory: PhysicalMemory, at: number): { elf: ElfHeader; head
   const size = programHeaderSize(elf.bits);
   if (elf.type !== ET_CORE || elf.phentsize !== size || elf.phnum === 0 || elf.phoff !== elfHeaderSize(elf.bits)) {
     throw new InputError(
-      { ...place, offset: at },
+      { ...place, offset: at, field: 'e_type' },
       `this is no elfcorehdr: e_type ${elf.type}, e_phoff ${elf.phoff}, e_phentsize ${elf.phentsize}, e_phnum ${elf.phnum}`,
     );
   }

@@ -5,6 +5,7 @@ import {
   decodeElfHeader,
   decodeSectionHeader,
   type ElfHeader,
+  elfHeaderField,
   elfHeaderSize,
   type SectionHeader,
   SHT_NOBITS,
@@ -42,11 +43,9 @@ export function openElfFile(source: ByteSource): ElfFile {
   const size = sectionHeaderSize(header.bits);
   if (header.shoff === 0 || header.shentsize !== size) {
     throw new InputError(
-      {
-        ...place,
-        field: header.shoff === 0 ? 'e_shoff' : 'e_shentsize',
-        value: header.shoff === 0 ? 0 : header.shentsize,
-      },
+      header.shoff === 0
+        ? { ...place, ...elfHeaderField(header.bits, 'e_shoff'), value: 0 }
+        : { ...place, ...elfHeaderField(header.bits, 'e_shentsize'), value: header.shentsize },
       'the file has no section table that can be read',
       'a vmlinux with symbols is needed; vmlinuz, a stripped file or a core will not do',
     );
@@ -55,7 +54,7 @@ export function openElfFile(source: ByteSource): ElfFile {
   const count = header.shnum === 0 ? first.size : header.shnum;
   if (count > MOST_SECTIONS || header.shoff + count * size > source.size) {
     throw new InputError(
-      { ...place, field: 'e_shnum', value: count },
+      { ...place, ...elfHeaderField(header.bits, 'e_shnum'), value: count },
       `the section table does not fit into the file of ${source.size} bytes`,
     );
   }

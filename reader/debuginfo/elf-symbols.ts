@@ -35,6 +35,12 @@ interface Entry {
   readonly section: number;
 }
 
+/** Where a section's header says how large it is. */
+function sizePlace({ source, header, sections }: ElfFile, section: Section) {
+  const at = header.shoff + sections.indexOf(section) * header.shentsize + (header.bits === 64 ? 32 : 20);
+  return { source: source.name, record: `section header of ${section.label}`, offset: at, field: 'sh_size' };
+}
+
 export class ElfSymbols implements Symbols {
   readonly source = 'symtab';
   readonly file: ElfFile;
@@ -60,7 +66,7 @@ export class ElfSymbols implements Symbols {
     const strtab = symtab === undefined ? undefined : file.sections[symtab.link];
     if (symtab === undefined || strtab === undefined) {
       throw new InputError(
-        { source: source.name, record: 'section table', offset: file.header.shoff },
+        { source: source.name, record: 'section table', offset: file.header.shoff, field: 'sh_type' },
         'the file has no symbol table (.symtab)',
         'it may be stripped: take the vmlinux of the debug package',
       );
@@ -68,16 +74,13 @@ export class ElfSymbols implements Symbols {
     for (const section of [symtab, strtab]) {
       if (section.offset + section.size <= source.size) continue;
       throw new InputError(
-        { source: source.name, record: section.label, offset: section.offset, field: 'sh_size', value: section.size },
+        { ...sizePlace(file, section), value: section.size },
         `the section passes the end of the file at ${source.size}`,
         'the file may be cut short',
       );
     }
     if (symtab.size / entrySize(file) > MOST_SYMBOLS) {
-      throw new InputError(
-        { source: source.name, record: symtab.label, field: 'sh_size', value: symtab.size },
-        `more than ${MOST_SYMBOLS} symbols`,
-      );
+      throw new InputError({ ...sizePlace(file, symtab), value: symtab.size }, `more than ${MOST_SYMBOLS} symbols`);
     }
     return new ElfSymbols(file, symtab, strtab);
   }

@@ -94,7 +94,7 @@ function openFile(
   if (why === '') return symbols;
   if (!force) {
     throw new InputError(
-      { source: source.name },
+      { source: source.name, nowhere: 'input' },
       `not of the dump's kernel: ${why}`,
       'take the vmlinux of that kernel',
     );

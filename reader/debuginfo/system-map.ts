@@ -32,12 +32,15 @@ export class SystemMap implements Symbols {
   /** Throws InputError if the first line is not one of a System.map. */
   static open(source: ByteSource): SystemMap {
     if (source.size > MOST_BYTES) {
-      throw new InputError({ source: source.name }, `a System.map is never larger than ${MOST_BYTES} bytes`);
+      throw new InputError(
+        { source: source.name, record: 'System.map', offset: MOST_BYTES, field: 'content' },
+        `a System.map is never larger than ${MOST_BYTES} bytes`,
+      );
     }
     const map = new SystemMap(readExactly(source, 0, source.size, 'System.map'));
     if (map.count === 0 || map.#parse(0) === null) {
       throw new InputError(
-        { source: source.name, record: 'System.map', offset: 0 },
+        { source: source.name, record: 'System.map', offset: 0, field: 'address' },
         'the first line is not an address, a letter and a name',
       );
     }

@@ -6,6 +6,8 @@ import {
   decodeProgramHeader,
   decodeSectionHeader,
   type ElfHeader,
+  type ElfHeaderField,
+  elfHeaderField,
   elfHeaderSize,
   PN_XNUM,
   type ProgramHeader,
@@ -27,9 +29,10 @@ export function readElfHeader(source: ByteSource): ElfHeader {
 
 /** All program headers that lie in the file; fewer than claimed are told in `issues`. */
 export function readProgramHeaders(source: ByteSource, header: ElfHeader, issues: Issues): ProgramHeader[] {
-  const table = {
+  const table: Table = {
     record: 'program header',
     strideField: 'e_phentsize',
+    countField: 'e_phnum',
     count: programHeaderCount(source, header),
     offset: header.phoff,
     stride: header.phentsize,
@@ -40,9 +43,10 @@ export function readProgramHeaders(source: ByteSource, header: ElfHeader, issues
 
 export function readSectionHeaders(source: ByteSource, header: ElfHeader, issues: Issues): SectionHeader[] {
   if (header.shoff === 0) return [];
-  const table = {
+  const table: Table = {
     record: 'section header',
     strideField: 'e_shentsize',
+    countField: 'e_shnum',
     count: header.shnum === 0 ? (firstSection(source, header)?.size ?? 0) : header.shnum,
     offset: header.shoff,
     stride: header.shentsize,
@@ -65,20 +69,15 @@ function programHeaderCount(source: ByteSource, header: ElfHeader): number {
   const section = firstSection(source, header);
   if (section !== null) return section.info;
   throw new InputError(
-    {
-      source: source.name,
-      record: 'ELF header',
-      offset: header.bits === 64 ? 40 : 32,
-      field: 'e_shoff',
-      value: header.shoff,
-    },
+    { source: source.name, record: 'ELF header', ...elfHeaderField(header.bits, 'e_shoff'), value: header.shoff },
     'e_phnum says that section 0 has the number of program headers, but there is no section 0 in the file',
   );
 }
 
 interface Table {
   readonly record: string;
-  readonly strideField: string;
+  readonly strideField: ElfHeaderField;
+  readonly countField: ElfHeaderField;
   readonly count: number;
   readonly offset: number;
   readonly stride: number;
@@ -88,20 +87,21 @@ interface Table {
 function readTable<T>(
   source: ByteSource,
   header: ElfHeader,
-  { record, strideField, count, offset, stride, least }: Table,
+  { record, strideField, countField, count, offset, stride, least }: Table,
   issues: Issues,
   decode: (cursor: Cursor) => T,
 ): T[] {
   if (count === 0) return [];
   if (stride < least) {
-    const place = { source: source.name, record: 'ELF header', field: strideField, value: stride };
-    throw new InputError(place, `a ${record} has at least ${least} bytes`);
+    const place = { source: source.name, record: 'ELF header', ...elfHeaderField(header.bits, strideField) };
+    throw new InputError({ ...place, value: stride }, `a ${record} has at least ${least} bytes`);
   }
   const fit = Math.max(0, Math.floor((source.size - offset - least) / stride) + 1);
   const most = Math.min(count, fit);
   if (most > MOST_HEADERS) {
-    const why = `there are ${count} of them; more than ${MOST_HEADERS} are not taken`;
-    throw new InputError({ source: source.name, record, offset }, why);
+    const why = `more than ${MOST_HEADERS} are not taken`;
+    const place = { source: source.name, record: 'ELF header', ...elfHeaderField(header.bits, countField) };
+    throw new InputError({ ...place, value: count }, why);
   }
   if (fit < count) {
     const claim = `${count} ${record}s at file offset ${hex(offset)} are claimed`;

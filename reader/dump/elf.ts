@@ -8,6 +8,7 @@ import { hex, InputError } from '../fault.js';
 import {
   type ElfHeader,
   ET_CORE,
+  elfHeaderField,
   isElf,
   NO_PADDR,
   PF_R,
@@ -64,8 +65,7 @@ function openElf(input: DumpInput): OpenedContainer {
       {
         source: source.name,
         record: 'ELF header',
-        field: 'e_phnum',
-        offset: header.bits === 64 ? 56 : 44,
+        ...elfHeaderField(header.bits, 'e_phnum'),
         value: header.phnum,
       },
       'the core has neither segments nor notes',
@@ -106,8 +106,8 @@ function openElf(input: DumpInput): OpenedContainer {
 function mustBeOne({ sources }: DumpInput): void {
   if (sources.length === 1) return;
   throw new InputError(
-    { source: sources[1].name },
-    `${sources.length} files were given, but ${sources[0].name} is an ELF core, which is one file`,
+    { source: sources[0].name, record: 'ELF header', offset: 0, field: 'e_ident' },
+    `it is an ELF core, which is one file, but ${sources.length} files were given`,
     'several files are read as the parts of a kdump split set, or as raw images with FILE@PADDR',
   );
 }
@@ -125,10 +125,12 @@ function mustBeCore(source: ByteSource, header: ElfHeader): void {
 }
 
 function refuseXen(source: ByteSource, header: ElfHeader, sections: readonly SectionHeader[]): void {
-  const name = sectionNames(source, header, sections).find(candidate => candidate.startsWith('.xen_'));
-  if (name === undefined) return;
+  const names = sectionNames(source, header, sections);
+  const index = names.findIndex(name => name.startsWith('.xen_'));
+  if (index < 0) return;
+  const offset = header.shoff + index * header.shentsize;
   throw new InputError(
-    { source: source.name, record: 'section header', field: 'sh_name', value: name },
+    { source: source.name, record: 'section header', offset, field: 'sh_name', value: names[index] },
     'it is a core of a Xen domain (xl dump-core), which is not read',
     'crash reads it',
   );

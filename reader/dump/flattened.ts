@@ -193,7 +193,7 @@ function indexRecords(stream: ByteSource, issues: Issues): Runs {
     runs.add(offset, there, place);
     if (runs.count > MOST_RUNS) {
       throw new InputError(
-        { source: stream.name, record: RECORD, offset: position },
+        { source: stream.name, record: RECORD, offset: position, field: 'offset' },
         `there are more than ${MOST_RUNS} runs of records`,
         'makedumpfile -R makes a plain file of it',
       );
@@ -202,7 +202,7 @@ function indexRecords(stream: ByteSource, issues: Issues): Runs {
   }
   if (runs.count === 0) {
     throw new InputError(
-      { source: stream.name, record: RECORD, offset: FLATTENED_HEADER_SIZE },
+      { source: stream.name, record: RECORD, offset: FLATTENED_HEADER_SIZE, field: 'offset' },
       'the flattened stream holds no records',
     );
   }

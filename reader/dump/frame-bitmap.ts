@@ -20,7 +20,8 @@ export class FrameBitmap {
   /** How many frames the bitmap covers: bits behind them are not looked at. */
   readonly frames: number;
   readonly #source: ByteSource;
-  readonly #offset: number;
+  /** Where it begins in the file. */
+  readonly offset: number;
   readonly #slots: Chunk[] = [];
   #recent: Chunk;
   /** Set bits before each chunk, as far as they were needed. */
@@ -30,7 +31,7 @@ export class FrameBitmap {
   /** @param offset where the bitmap begins in `source`; the caller has checked that all of it lies inside */
   constructor(source: ByteSource, offset: number, frames: number) {
     this.#source = source;
-    this.#offset = offset;
+    this.offset = offset;
     this.frames = frames;
     this.#ranks = new Float64Array(Math.ceil(frames / CHUNK_BITS) + 1);
     for (let i = 0; i < Math.min(SLOTS, this.#ranks.length); i++) {
@@ -53,7 +54,7 @@ export class FrameBitmap {
     chunk.index = -1;
     const bits = Math.min(CHUNK_BITS, this.frames - index * CHUNK_BITS);
     const length = Math.ceil(bits / 8);
-    const got = this.#source.read(this.#offset + index * CHUNK, chunk.bytes.subarray(0, length));
+    const got = this.#source.read(this.offset + index * CHUNK, chunk.bytes.subarray(0, length));
     chunk.bytes.fill(0, got);
     if (bits % 8 !== 0) chunk.bytes[length - 1] &= (1 << (bits % 8)) - 1;
     const { words, counts } = chunk;

@@ -73,7 +73,7 @@ export function readKdumpHeader(source: ByteSource, issues: Issues): KdumpHeader
 function byteOrder(source: ByteSource, bytes: Uint8Array): boolean {
   if (bytes.length < 12)
     throw new InputError(
-      { source: source.name, record: RECORD, offset: bytes.length },
+      { source: source.name, record: RECORD, offset: bytes.length, field: 'content' },
       'the file ends inside the header',
     );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -374,7 +374,13 @@ export class KdumpMemory extends CachedMemory {
         const last = pieces[pieces.length - 1];
         if (last !== undefined && last.end === start) last.end = end;
         else if (pieces.length < MOST_PIECES) pieces.push({ start, end, value: start });
-        else throw new InputError({ source: this.#name }, `memory is in more than ${MOST_PIECES} separate pieces`);
+        else {
+          const { offset } = this.#parts[0].part.dumped;
+          throw new InputError(
+            { source: this.#name, record: 'bitmap of dumped frames', offset, field: 'content' },
+            `memory is in more than ${MOST_PIECES} separate pieces`,
+          );
+        }
       }
       this.#extents = Extents.from(pieces);
     }

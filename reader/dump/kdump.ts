@@ -5,9 +5,11 @@ import { loadCodec } from '../codecs/index.js';
 import { hex, InputError } from '../fault.js';
 import {
   DUMP_DH_COMPRESSED_INCOMPLETE,
+  diskdumpHeaderSize,
   isDiskdump,
   PAGE_DESCRIPTOR_SIZE,
   pageDescriptorFlags,
+  UTSNAME_FIELD_SIZE,
   UTSNAME_FIELDS,
 } from '../formats/diskdump.js';
 import { decodeNotes, type Note } from '../formats/notes.js';
@@ -122,23 +124,26 @@ function openPart(source: ByteSource, issues: Issues): OpenedPart {
 function mustBelong(first: OpenedPart, part: OpenedPart): void {
   const a = first.opened;
   const b = part.opened;
-  const same: readonly (readonly [string, number | string, number | string])[] = [
-    ['block_size', a.header.blockSize, b.header.blockSize],
-    ['max_mapnr', a.frames, b.frames],
-    ['bitmap_blocks', a.header.bitmapBlocks, b.header.bitmapBlocks],
-    ['byte order', String(a.kind.littleEndian), String(b.kind.littleEndian)],
-    ['utsname.release', a.header.utsname.release, b.header.utsname.release],
-    ['utsname.nodename', a.header.utsname.nodename, b.header.utsname.nodename],
+  const blocks = diskdumpHeaderSize(b.kind.bits) - 36;
+  const same: readonly (readonly [string, number, number | string, number | string])[] = [
+    ['header_version', 8, order(a.kind.littleEndian), order(b.kind.littleEndian)],
+    ['block_size', blocks, a.header.blockSize, b.header.blockSize],
+    ['max_mapnr', blocks + 12, a.frames, b.frames],
+    ['bitmap_blocks', blocks + 8, a.header.bitmapBlocks, b.header.bitmapBlocks],
+    ['utsname.release', 12 + 2 * UTSNAME_FIELD_SIZE, a.header.utsname.release, b.header.utsname.release],
+    ['utsname.nodename', 12 + UTSNAME_FIELD_SIZE, a.header.utsname.nodename, b.header.utsname.nodename],
   ];
-  for (const [field, expected, value] of same) {
+  for (const [field, offset, expected, value] of same) {
     if (expected === value) continue;
     throw new InputError(
-      { source: part.source.name, record: 'kdump header', field, value },
+      { source: part.source.name, record: 'kdump header', offset, field, value },
       `it is ${typeof expected === 'number' ? hex(expected) : JSON.stringify(expected)} in ${first.source.name}`,
       'these are not parts of one split set',
     );
   }
 }
+
+const order = (littleEndian: boolean): string => (littleEndian ? 'little-endian' : 'big-endian');
 
 function tellMissingParts(parts: readonly OpenedPart[], issues: Issues): void {
   const { frames } = parts[0].opened;

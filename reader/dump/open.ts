@@ -63,7 +63,7 @@ export async function openDump(sources: readonly ByteSource[], options: OpenOpti
     });
   }
   throw new InputError(
-    { source: input.name, record: 'first bytes', offset: 0 },
+    { source: input.name, record: 'first bytes', offset: 0, field: 'magic' },
     `it is no dump that is known here (${refusals.join('; ')})`,
     'raw memory is given as FILE@PADDR',
   );

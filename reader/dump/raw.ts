@@ -1,6 +1,6 @@
 // Opens raw memory images: files of nothing but memory, each with the physical address of its first byte. Where they overlap the one named first counts.
 import { Extents } from '../extents.js';
-import { hex, InputError } from '../fault.js';
+import { InputError } from '../fault.js';
 import type { DumpInput, DumpProbe, OpenedContainer } from './container.js';
 import { fileCache } from './elf.js';
 import { ExtentMemory } from './extent-memory.js';
@@ -23,8 +23,8 @@ function openRaw(input: DumpInput, raw: readonly number[]): OpenedContainer {
     const start = raw[i];
     if (!Number.isSafeInteger(start) || start < 0 || start + source.size > MEMORY_END) {
       throw new InputError(
-        { source: source.name },
-        `its ${source.size} bytes cannot lie at physical address ${hex(start)}`,
+        { source: source.name, record: 'raw image', offset: 0, field: 'physical address', value: start },
+        `its ${source.size} bytes cannot lie there`,
       );
     }
     if (source.size === 0) input.issues.add('empty-image', `${source.name} is empty`);

@@ -85,5 +85,9 @@ function matches(head: Uint8Array, magic: string | readonly number[], at: number
 }
 
 function refusal(input: DumpInput, what: string, advice: string, offset: number): InputError {
-  return new InputError({ source: input.name, offset }, `it is ${what}, which is not read`, advice);
+  return new InputError(
+    { source: input.name, record: 'first bytes', offset, field: 'magic' },
+    `it is ${what}, which is not read`,
+    advice,
+  );
 }

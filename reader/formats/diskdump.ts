@@ -38,7 +38,7 @@ export interface Utsname {
 
 export const UTSNAME_FIELDS = ['sysname', 'nodename', 'release', 'version', 'machine', 'domainname'] as const;
 /** __NEW_UTS_LEN + 1. */
-const UTSNAME_FIELD_SIZE = 65;
+export const UTSNAME_FIELD_SIZE = 65;
 
 /** struct disk_dump_header. */
 export interface DiskdumpHeader {

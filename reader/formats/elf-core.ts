@@ -133,7 +133,7 @@ export function layoutCore(core: CoreDescription): CoreLayout {
   }
   if (bits === 32 && end > 0xffff_ffff) {
     throw new InputError(
-      { source: 'ELF32 core', record: 'program header', field: 'p_offset', value: end },
+      { source: 'ELF32 core', nowhere: 'output', record: 'program header', field: 'p_offset', value: end },
       'a 32-bit core cannot be longer than 4 GiB',
       'write the kdump format instead',
     );

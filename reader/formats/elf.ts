@@ -77,6 +77,24 @@ export function isElf(bytes: Uint8Array): boolean {
 }
 
 export const elfHeaderSize = (bits: 32 | 64): number => (bits === 64 ? 64 : 52);
+/** Where the fields of the ELF header lie, in ELF32 and in ELF64. */
+const HEADER_FIELDS = {
+  e_type: [16, 16],
+  e_phoff: [28, 32],
+  e_shoff: [32, 40],
+  e_phentsize: [42, 54],
+  e_phnum: [44, 56],
+  e_shentsize: [46, 58],
+  e_shnum: [48, 60],
+} as const;
+
+export type ElfHeaderField = keyof typeof HEADER_FIELDS;
+
+/** The place of a field, for an error's sentence. */
+export function elfHeaderField(bits: 32 | 64, field: ElfHeaderField, base = 0): { offset: number; field: string } {
+  return { offset: base + HEADER_FIELDS[field][bits === 64 ? 1 : 0], field };
+}
+
 export const programHeaderSize = (bits: 32 | 64): number => (bits === 64 ? 56 : 32);
 export const sectionHeaderSize = (bits: 32 | 64): number => (bits === 64 ? 64 : 40);
 
@@ -84,9 +102,16 @@ export const sectionHeaderSize = (bits: 32 | 64): number => (bits === 64 ? 64 : 
 export function decodeElfHeader(bytes: Uint8Array, place: CursorPlace): ElfHeader {
   const wrong = (offset: number, field: string, why: string) =>
     new InputError({ ...place, offset: (place.base ?? 0) + offset, field, value: bytes[offset] }, why);
-  if (!isElf(bytes)) throw new InputError({ ...place, offset: place.base ?? 0 }, 'there is no ELF magic (7f 45 4c 46)');
+  if (!isElf(bytes))
+    throw new InputError(
+      { ...place, offset: place.base ?? 0, field: 'EI_MAG0' },
+      'there is no ELF magic (7f 45 4c 46)',
+    );
   if (bytes.length < 16)
-    throw new InputError({ ...place, offset: place.base ?? 0 }, 'the ELF identification is cut short');
+    throw new InputError(
+      { ...place, offset: (place.base ?? 0) + bytes.length, field: 'e_ident' },
+      'the ELF identification is cut short',
+    );
   if (bytes[4] !== 1 && bytes[4] !== 2) throw wrong(4, 'EI_CLASS', 'expected 1 (32-bit) or 2 (64-bit)');
   if (bytes[5] !== 1 && bytes[5] !== 2) throw wrong(5, 'EI_DATA', 'expected 1 (little-endian) or 2 (big-endian)');
   const bits = bytes[4] === 2 ? 64 : 32;

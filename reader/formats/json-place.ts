@@ -1,4 +1,4 @@
-// Where a text stops being JSON: engines tell it each in its own words, or not at all. Source: RFC 8259.
+// Where a text stops being JSON, which engines tell each in its own words or not at all, and where in it a value stands. Source: RFC 8259.
 
 const SPACE = /[ \t\n\r]*/y;
 const TOKEN =
@@ -49,5 +49,36 @@ function after(expected: Expected, token: string, open: string[]): Expected | nu
       if (token.startsWith('"') && (expected === 'name' || expected === 'name-or-end')) return 'colon';
       if (!value) return null;
       return open.length === 0 ? 'nothing' : 'next';
+  }
+}
+
+/** Offset (in UTF-16 units) of the value at `path` in a text that is JSON; of the value that lacks it, where it is not there. Of names given twice the last counts. */
+export function jsonOffset(text: string, path: readonly (string | number)[]): number {
+  /** For each open bracket, the name or number of the item in work. */
+  const keys: (string | number)[] = [];
+  let name = false;
+  let found = 0;
+  for (let at = 0; ; at = TOKEN.lastIndex) {
+    SPACE.lastIndex = at;
+    SPACE.exec(text);
+    TOKEN.lastIndex = SPACE.lastIndex;
+    const [token] = TOKEN.exec(text) ?? [];
+    if (token === undefined) return found;
+    const last = keys.length - 1;
+    if (token === ':') name = false;
+    else if (token === ',') {
+      const key = keys[last];
+      if (typeof key === 'number') keys[last] = key + 1;
+      else name = true;
+    } else if (token === '}' || token === ']') {
+      keys.pop();
+      name = false;
+    } else if (name) keys[last] = JSON.parse(token) as string;
+    else {
+      if (keys.length <= path.length && keys.every((key, i) => key === path[i])) found = TOKEN.lastIndex - token.length;
+      if (token === '[') keys.push(0);
+      if (token === '{') keys.push('');
+      name = token === '{';
+    }
   }
 }

@@ -23,7 +23,12 @@ export function decodePrstatus(
   const need = Math.max(layout.pid + 4, layout.registersAt + layout.registersSize);
   if (descriptor.length < need) {
     throw new InputError(
-      { source, record: 'NT_PRSTATUS' },
+      {
+        source,
+        record: 'NT_PRSTATUS',
+        offset: descriptor.length,
+        field: descriptor.length < layout.pid + 4 ? 'pr_pid' : 'pr_reg',
+      },
       `the descriptor has ${descriptor.length} bytes, but pid and registers need ${need}`,
     );
   }

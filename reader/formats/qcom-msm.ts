@@ -11,6 +11,7 @@ import {
   type ElfHeader,
   type ElfKind,
   ET_CORE,
+  elfHeaderField,
   elfHeaderSize,
   encodeElfHeader,
   encodeProgramHeader,
@@ -110,7 +111,11 @@ export function decodeMsmHeader(bytes: Uint8Array, place: CursorPlace, issues: I
   const plain = decodeSections(bytes, elf, place);
   const table = findStringTable(plain, bytes);
   if (elf.type !== ET_CORE || table === null) {
-    throw new InputError({ ...place, offset: base }, 'this is no ELF core with a section STR_TBL');
+    const wrong = elf.type === ET_CORE ? 'e_shoff' : 'e_type';
+    throw new InputError(
+      { ...place, ...elfHeaderField(elf.bits, wrong, base) },
+      'this is no ELF core with a section STR_TBL',
+    );
   }
   if (plain.length < elf.shnum) {
     issues.add(
@@ -144,7 +149,7 @@ function decodeSegments(bytes: Uint8Array, elf: ElfHeader, place: CursorPlace, i
   const room = elf.phoff <= bytes.length ? Math.floor((bytes.length - elf.phoff) / size) : 0;
   if (elf.phentsize !== size) {
     throw new InputError(
-      { ...place, offset: base, field: 'e_phentsize', value: elf.phentsize },
+      { ...place, ...elfHeaderField(elf.bits, 'e_phentsize', base), value: elf.phentsize },
       `expected ${size} for a ${elf.bits}-bit header`,
     );
   }

@@ -57,7 +57,7 @@ export function isRawdump(bytes: Uint8Array): boolean {
 /** Throws InputError where the signature is missing or the header is short; flags that forbid reading are told by `rawdumpRefusal`. */
 export function decodeRawdumpHeader(bytes: Uint8Array, place: CursorPlace): RawdumpHeader {
   if (!isRawdump(bytes)) {
-    throw new InputError({ ...place, offset: place.base ?? 0 }, 'there is no signature "Raw_Dmp!"');
+    throw new InputError({ ...place, offset: place.base ?? 0, field: 'signature' }, 'there is no signature "Raw_Dmp!"');
   }
   const cursor = new Cursor(bytes, true, place);
   cursor.skip(8);

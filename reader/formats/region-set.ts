@@ -1,7 +1,7 @@
 // Region sets as files: what a user wants registered, by symbol, by address range, by type of object. JSON:
 //   { "regionSet": 1, "regions": [ {"symbol": "page_offset_base"}, {"vaddr": "0xffff…", "length": 4096, "name": "mine"}, {"paddr": "0x1000", "length": 64, "id": 60}, {"type": "task_struct"} ] }
 import { InputError } from '../fault.js';
-import { jsonErrorOffset } from './json-place.js';
+import { jsonErrorOffset, jsonOffset } from './json-place.js';
 
 interface Named {
   /** null: the symbol's or type's name, or none. */
@@ -42,25 +42,26 @@ export function decodeRegionSet(text: string, source: string): RegionSetFile {
     value = JSON.parse(text);
   } catch {
     throw new InputError(
-      { source, record: 'region set', offset: jsonErrorOffset(text) },
+      { source, record: 'region set', offset: jsonErrorOffset(text), field: 'content' },
       'from here on it is not JSON',
     );
   }
-  if (!isRecord(value)) throw new InputError({ source, record: 'region set', offset: 0 }, 'expected a JSON object');
+  const set: Place = { source, record: 'region set', json: text, path: [] };
+  if (!isRecord(value))
+    throw new InputError({ source, record: 'region set', offset: 0, field: 'content' }, 'expected a JSON object');
   if (value['regionSet'] !== REGION_SET_VERSION) {
     throw new InputError(
-      { source, record: 'region set', field: 'regionSet', value: shown(value['regionSet']) },
+      { ...fieldPlace(set, 'regionSet'), value: shown(value['regionSet']) },
       `expected ${REGION_SET_VERSION}, the version of the format`,
     );
   }
   const regions = value['regions'];
   if (!Array.isArray(regions) || regions.length > MOST_REGION_REQUESTS) {
-    throw new InputError(
-      { source, record: 'region set', field: 'regions' },
-      `expected a list of at most ${MOST_REGION_REQUESTS} regions`,
-    );
+    throw new InputError(fieldPlace(set, 'regions'), `expected a list of at most ${MOST_REGION_REQUESTS} regions`);
   }
-  return { regions: regions.map((region, i) => decodeRegion(region, { source, record: `region ${i}` })) };
+  return {
+    regions: regions.map((region, i) => decodeRegion(region, { ...set, record: `region ${i}`, path: ['regions', i] })),
+  };
 }
 
 /** A region set as text, one region a line. */
@@ -72,14 +73,27 @@ export function encodeRegionSet(set: RegionSetFile): string {
 interface Place {
   readonly source: string;
   readonly record: string;
+  readonly json: string;
+  /** Names and numbers that lead to the record. */
+  readonly path: readonly (string | number)[];
 }
+
+const fieldPlace = ({ source, record, json, path }: Place, field: string) => ({
+  source,
+  record,
+  offset: jsonOffset(json, [...path, field]),
+  field,
+});
 
 function decodeRegion(value: unknown, place: Place): RegionRequest {
   if (!isRecord(value))
-    throw new InputError({ ...place, field: 'regions', value: shown(value) }, 'expected a JSON object');
+    throw new InputError({ ...fieldPlace(place, 'regions'), value: shown(value) }, 'expected a JSON object');
   for (const key of Object.keys(value)) {
     if (!KEYS.has(key))
-      throw new InputError({ ...place, field: shown(key) }, `there is no such field; expected ${[...KEYS].join(', ')}`);
+      throw new InputError(
+        { ...fieldPlace(place, key), field: shown(key) },
+        `there is no such field; expected ${[...KEYS].join(', ')}`,
+      );
   }
   const named = { name: optional(value, 'name', place, text), id: optional(value, 'id', place, wholeNumber) };
   if (value['symbol'] !== undefined) {
@@ -101,7 +115,7 @@ function decodeRegion(value: unknown, place: Place): RegionRequest {
     return { kind: 'virtual', vaddr, paddr, length: length(value['length'], 'length', place), ...named };
   }
   if (paddr !== null) return { kind: 'physical', paddr, length: length(value['length'], 'length', place), ...named };
-  throw new InputError({ ...place, field: 'symbol' }, 'there is none, and neither vaddr, paddr nor type');
+  throw new InputError(fieldPlace(place, 'symbol'), 'there is none, and neither vaddr, paddr nor type');
 }
 
 type Decode<T> = (value: unknown, field: string, place: Place) => T;
@@ -113,13 +127,16 @@ function optional<T>(value: Record<string, unknown>, field: string, place: Place
 function only(value: Record<string, unknown>, others: readonly string[], what: string, place: Place): void {
   for (const other of others) {
     if (value[other] !== undefined)
-      throw new InputError({ ...place, field: other }, `it does not go together with ${what}`);
+      throw new InputError(fieldPlace(place, other), `it does not go together with ${what}`);
   }
 }
 
 function text(value: unknown, field: string, place: Place): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= LONGEST_NAME) return value;
-  throw new InputError({ ...place, field, value: shown(value) }, `expected text of 1 to ${LONGEST_NAME} characters`);
+  throw new InputError(
+    { ...fieldPlace(place, field), value: shown(value) },
+    `expected text of 1 to ${LONGEST_NAME} characters`,
+  );
 }
 
 /** A number, or text in hexadecimal (0x…) or decimal. */
@@ -130,7 +147,7 @@ function address(value: unknown, field: string, place: Place): bigint {
     if (parsed < 1n << 64n) return parsed;
   }
   throw new InputError(
-    { ...place, field, value: shown(value) },
+    { ...fieldPlace(place, field), value: shown(value) },
     'expected an address below 2^64, as "0x…" or a number',
   );
 }
@@ -138,7 +155,7 @@ function address(value: unknown, field: string, place: Place): bigint {
 function wholeNumber(value: unknown, field: string, place: Place): number {
   const parsed = address(value, field, place);
   if (parsed <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(parsed);
-  throw new InputError({ ...place, field, value: shown(value) }, 'expected a number below 2^53');
+  throw new InputError({ ...fieldPlace(place, field), value: shown(value) }, 'expected a number below 2^53');
 }
 
 const physical: Decode<number> = wholeNumber;
@@ -146,7 +163,7 @@ const physical: Decode<number> = wholeNumber;
 function length(value: unknown, field: string, place: Place): number {
   const parsed = wholeNumber(value, field, place);
   if (parsed > 0) return parsed;
-  throw new InputError({ ...place, field, value: 0 }, 'a region has at least one byte');
+  throw new InputError({ ...fieldPlace(place, field), value: 0 }, 'a region has at least one byte');
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -85,7 +85,7 @@ export interface SmemTable {
 /** Decodes a partition table of at most SMEM_TABLE_SIZE bytes. Throws InputError where the magic is missing; the rest is told in `issues`. */
 export function decodeSmemTable(bytes: Uint8Array, place: CursorPlace, issues: Issues): SmemTable {
   const base = place.base ?? 0;
-  if (!isSmemTable(bytes)) throw new InputError({ ...place, offset: base }, 'there is no magic "$TOC"');
+  if (!isSmemTable(bytes)) throw new InputError({ ...place, offset: base, field: 'magic' }, 'there is no magic "$TOC"');
   const cursor = new Cursor(bytes.subarray(0, SMEM_TABLE_SIZE), true, place);
   cursor.skip(4);
   const version = cursor.u32('version');
@@ -165,7 +165,7 @@ export function decodeSmemPartition(
 ): SmemPartition {
   const base = place.base ?? 0;
   if (!hasMagic(bytes, 0, PARTITION_MAGIC)) {
-    throw new InputError({ ...place, offset: base }, 'there is no magic "$PRT"');
+    throw new InputError({ ...place, offset: base, field: 'magic' }, 'there is no magic "$PRT"');
   }
   const cursor = new Cursor(bytes, true, place);
   cursor.skip(4);

@@ -46,7 +46,7 @@ export class FileSink implements ByteSink {
       this.#fd = openSync(this.#temporary, 'wx+', 0o666);
     } catch (error) {
       throw new InputError(
-        { source: this.#name },
+        { source: this.#name, nowhere: 'system' },
         `cannot be written: ${systemError(error)}`,
         'check the output folder',
       );
@@ -60,7 +60,7 @@ export class FileSink implements ByteSink {
       while (done < length) done += writeSync(this.#fd, bytes, done, length - done, at + done);
     } catch (error) {
       throw new InputError(
-        { source: this.#name, offset: at },
+        { source: this.#name, nowhere: 'system', offset: at },
         `writing failed: ${systemError(error)}`,
         'nothing was left behind',
       );
@@ -112,7 +112,7 @@ export class FileSink implements ByteSink {
       renameSync(this.#temporary, this.#target);
     } catch (error) {
       this.abort();
-      throw new InputError({ source: this.#name }, `cannot be finished: ${systemError(error)}`);
+      throw new InputError({ source: this.#name, nowhere: 'system' }, `cannot be finished: ${systemError(error)}`);
     }
     open.delete(this);
   }
@@ -139,11 +139,18 @@ export class NewFolder implements FolderSink {
       content = readdirSync(this.#target);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        throw new InputError({ source: name }, `cannot be used as an output folder: ${systemError(error)}`);
+        throw new InputError(
+          { source: name, nowhere: 'system' },
+          `cannot be used as an output folder: ${systemError(error)}`,
+        );
       }
     }
     if (content.length > 0) {
-      throw new InputError({ source: name }, 'the output folder exists and is not empty', 'name a new folder');
+      throw new InputError(
+        { source: name, nowhere: 'output' },
+        'the output folder exists and is not empty',
+        'name a new folder',
+      );
     }
     try {
       mkdirSync(dirname(this.#target), { recursive: true });
@@ -151,7 +158,7 @@ export class NewFolder implements FolderSink {
       // mkdtemp's folders are their owner's alone; this one becomes the result.
       chmodSync(this.#temporary, 0o777 & ~process.umask());
     } catch (error) {
-      throw new InputError({ source: name }, `cannot be made: ${systemError(error)}`);
+      throw new InputError({ source: name, nowhere: 'system' }, `cannot be made: ${systemError(error)}`);
     }
     open.add(this);
   }
@@ -171,7 +178,10 @@ export class NewFolder implements FolderSink {
       renameSync(this.#temporary, this.#target);
     } catch (error) {
       this.abort();
-      throw new InputError({ source: basename(this.#target) }, `cannot be finished: ${systemError(error)}`);
+      throw new InputError(
+        { source: basename(this.#target), nowhere: 'system' },
+        `cannot be finished: ${systemError(error)}`,
+      );
     }
     open.delete(this);
   }

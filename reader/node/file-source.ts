@@ -15,12 +15,12 @@ export class FileSource implements ByteSource {
     try {
       this.#fd = openSync(path, 'r');
     } catch (error) {
-      throw new InputError({ source: this.name }, `cannot be opened: ${systemError(error)}`);
+      throw new InputError({ source: this.name, nowhere: 'system' }, `cannot be opened: ${systemError(error)}`);
     }
     const stat = fstatSync(this.#fd);
     if (!stat.isFile()) {
       closeSync(this.#fd);
-      throw new InputError({ source: this.name }, 'it is not a regular file');
+      throw new InputError({ source: this.name, nowhere: 'input' }, 'it is not a regular file');
     }
     this.size = stat.size;
   }
@@ -32,7 +32,10 @@ export class FileSource implements ByteSource {
       try {
         count = readSync(this.#fd, into, done, into.length - done, offset + done);
       } catch (error) {
-        throw new InputError({ source: this.name, offset: offset + done }, `reading failed: ${systemError(error)}`);
+        throw new InputError(
+          { source: this.name, nowhere: 'system', offset: offset + done },
+          `reading failed: ${systemError(error)}`,
+        );
       }
       if (count === 0) break;
       done += count;

@@ -17,7 +17,7 @@ class OpenFiles {
       try {
         fd = openSync(path, 'r');
       } catch (error) {
-        throw new InputError({ source: name }, `cannot be opened: ${systemError(error)}`);
+        throw new InputError({ source: name, nowhere: 'system' }, `cannot be opened: ${systemError(error)}`);
       }
     } else {
       this.#open.delete(path);
@@ -68,7 +68,10 @@ class FolderFile implements ByteSource {
         done += count;
       }
     } catch (error) {
-      throw new InputError({ source: this.name, offset: offset + done }, `reading failed: ${systemError(error)}`);
+      throw new InputError(
+        { source: this.name, nowhere: 'system', offset: offset + done },
+        `reading failed: ${systemError(error)}`,
+      );
     }
     return done;
   }
@@ -85,7 +88,7 @@ export function openFolder(path: string): SourceFolder {
   try {
     names = readdirSync(path);
   } catch (error) {
-    throw new InputError({ source: name }, `cannot be read as a folder: ${systemError(error)}`);
+    throw new InputError({ source: name, nowhere: 'system' }, `cannot be read as a folder: ${systemError(error)}`);
   }
   const open = new OpenFiles();
   const files: ByteSource[] = [];

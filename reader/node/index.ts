@@ -1,3 +1,4 @@
+export { type DumpSpec, parseDumpSpec, parseSize } from './dump-spec.js';
 export * from './file-sink.js';
 export * from './file-source.js';
 export * from './folder.js';

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { MemoryFault } from 'kdumpling/reader';
-import { type FileSpec, openFile } from 'kdumpling/reader/node';
+import { type DumpSpec, openFile } from 'kdumpling/reader/node';
 import { dirSync } from 'tmp-promise';
 import { ElfWalk } from '../elf-walk.js';
 import { hasPeer, peer, peerTest } from '../peer.js';
@@ -132,7 +132,7 @@ function checkPaged(t: ExecutionContext, core: ElfWalk, truth: Truth): void {
 }
 
 /** DUMP of the command line. */
-function specOf(folder: string, input: string): FileSpec {
+function specOf(folder: string, input: string): DumpSpec {
   const images = input.split(',').map(piece => piece.split('@'));
   if (images[0].length === 2)
     return {

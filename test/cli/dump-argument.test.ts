@@ -3,9 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
+import { parseSize } from 'kdumpling/reader/node';
 import { dir } from 'tmp-promise';
 import { UsageError } from '#cli/command';
-import { parseDumpArgument, parseOverrides, parseSize } from '#cli/dump-argument';
+import { parseDumpArgument, parseOverrides } from '#cli/dump-argument';
 
 test('files, split sets, raw images, folders; what exists under the whole text is that', async t => {
   const { path, cleanup } = await dir({ unsafeCleanup: true });

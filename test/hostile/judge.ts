@@ -1,9 +1,11 @@
 // What may come of an input, whatever it is: an answer, or a refusal that is one clear sentence with its place. Everything else is a fault of ours.
-import { InputError, type Issue, MemoryFault } from 'kdumpling/reader';
+import { InputError, type Issue, MemoryFault, type Nowhere } from 'kdumpling/reader';
 
 /** Words that a value leaves in a sentence when nobody thought of it. */
 const NONSENSE = /\bNaN\b|\bundefined\b|\[object |\bInfinity\b|\bfunction\b/;
 const QUOTED = /"(?:[^"\\]|\\.)*"/g;
+/** What is nowhere in an input has no place in it, nor has what a format of output cannot carry. */
+const PLACELESS: ReadonlySet<Nowhere> = new Set(['absent', 'output']);
 /** No sentence needs more, whatever names the input has. */
 const LONGEST = 1000;
 
@@ -23,12 +25,10 @@ export function wrongRefusal(error: unknown): string | null {
   if (!(error instanceof InputError)) return error instanceof Error ? `${error.stack}` : `threw ${String(error)}`;
   const sentence = wrongSentence(error.message);
   if (sentence !== null) return `${sentence}: ${error.message}`;
-  const { source, record, offset, field } = error.place;
+  const { source, nowhere, record, offset, field } = error.place;
   if (source === '' || /[/\\]/.test(source)) return `its source is ${JSON.stringify(source)}: ${error.message}`;
-  if (record === undefined) return `says not in which record: ${error.message}`;
-  // What is not there at all has no place.
-  const absent = /\b(?:no|none)\b/.test(error.message);
-  if (offset === undefined && field === undefined && !absent) return `says not where: ${error.message}`;
+  if (nowhere !== undefined) return PLACELESS.has(nowhere) ? null : `blames no field, but ${nowhere}: ${error.message}`;
+  if (!record || !field || offset === undefined) return `lacks record, offset or field: ${error.message}`;
   if (offset !== undefined && (!Number.isFinite(offset) || offset < 0))
     return `its offset is ${offset}: ${error.message}`;
   return null;

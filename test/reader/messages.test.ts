@@ -59,8 +59,11 @@ test('a refusal names source, record, field, offset, value, reason and advice', 
     new InputError(place, 'too small', 'get another').message,
     'core: ELF header: e_phentsize at offset 0x36 is 0x7: too small; get another',
   );
-  t.is(new InputError({ source: 'core', offset: 16 }, 'cut short').message, 'core: at offset 0x10: cut short');
-  t.is(new InputError({ source: 'core' }, 'no dump').message, 'core: no dump');
+  t.is(
+    new InputError({ source: 'core', nowhere: 'system', offset: 16 }, 'cut short').message,
+    'core: at offset 0x10: cut short',
+  );
+  t.is(new InputError({ source: 'core', nowhere: 'absent' }, 'no dump').message, 'core: no dump');
   t.is(
     new InputError({ ...place, value: 'a\nb' }, 'bad').message,
     'core: ELF header: e_phentsize at offset 0x36 is "a\\nb": bad',

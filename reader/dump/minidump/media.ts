@@ -74,7 +74,7 @@ export function folderMedium(folder: SourceFolder, faults: Faults): Medium {
   const key = folder.files.find(({ name }) => isKey(name));
   if (blobs.length === 0) {
     throw new InputError(
-      { source: folder.name },
+      { source: folder.name, nowhere: 'absent', record: 'folder' },
       'the folder has neither blobs (*.BIN) nor a dump_info.txt that names any',
       'give the folder that the download tool wrote, or a rawdump image',
     );
@@ -191,7 +191,7 @@ export function memoryMedium(memory: PhysicalMemory, name: string, smem: number 
   const { blobs, encryption, found } = readTables(memory, smem, faults);
   if (blobs.length === 0) {
     throw new InputError(
-      { source: name, record: 'memory' },
+      { source: name, nowhere: 'absent', record: 'memory' },
       'there is no SMEM with a minidump table (item 602) in this memory, and no header of a region dump',
       smem === null ? 'give the address of SMEM with --smem, if it is known' : 'check the address given with --smem',
     );

@@ -42,14 +42,14 @@ export function mustHavePlaces(placement: Placement): void {
   const { medium, encrypted, segments, regions } = placement;
   if (encrypted !== null) {
     throw new InputError(
-      { source: medium.name, record: 'blobs' },
+      { source: medium.name, nowhere: 'input', record: 'blobs' },
       `the blobs are encrypted: ${encrypted}`,
       'decrypt them with the keys of the device first',
     );
   }
   if (segments.some(({ spans }) => spans.length > 0)) return;
   throw new InputError(
-    { source: medium.name, record: 'blobs' },
+    { source: medium.name, nowhere: 'absent', record: 'blobs' },
     `none of its ${regions.length} blobs can be tied to a physical address`,
     placement.header === null
       ? 'without a header blob (an ELF core) a dump_info.txt or load.cmm is needed'

@@ -35,6 +35,7 @@ test('raw images by path', async t => {
       t.is(dump.container.format, 'raw');
       t.deepEqual(dump.attributes.get('raw.1.paddr'), { value: 4096, from: 'user' });
       dump.close();
+      await t.throwsAsync(openFile(`${join(path, 'c.bin')}@4T`), { instanceOf: RangeError });
       // A file whose whole name is given is that file.
       await t.throwsAsync(openFile(join(path, 'a@b.bin')), {
         instanceOf: InputError,

@@ -29,25 +29,37 @@ test('symbols, ranges by either address, types', t => {
 });
 
 const WRONG: readonly [what: string, regions: unknown, message: RegExp][] = [
-  ['no key', [{ length: 4 }], /region 0: symbol: there is none, and neither vaddr, paddr nor type/],
+  ['no key', [{ length: 4 }], /region 0: symbol at offset 0x1a: there is none, and neither vaddr, paddr nor type/],
   [
     'an unknown field',
     [{ symbol: 'a' }, { symbol: 'b', size: 4 }],
-    /region 1: "size": there is no such field; expected symbol/,
+    /region 1: "size" at offset 0x[0-9a-f]+: there is no such field; expected symbol/,
   ],
-  ['a length of nothing', [{ vaddr: 1, length: 0 }], /length is 0x0: a region has at least one byte/],
+  [
+    'a length of nothing',
+    [{ vaddr: 1, length: 0 }],
+    /length at offset 0x[0-9a-f]+ is 0x0: a region has at least one byte/,
+  ],
   ['no length', [{ vaddr: 1 }], /length/],
   ['a negative length', [{ vaddr: 1, length: -1 }], /length/],
   ['a fraction', [{ paddr: 1.5, length: 1 }], /paddr/],
   ['an address past 2^64', [{ vaddr: '0x10000000000000000', length: 1 }], /vaddr/],
   ['a physical address past 2^53', [{ paddr: '0x20000000000001', length: 1 }], /paddr.*below 2\^53/],
   ['text that is no address', [{ vaddr: 'here', length: 1 }], /vaddr.*an address below 2\^64/],
-  ['a symbol and an address', [{ symbol: 'a', vaddr: 1 }], /vaddr: it does not go together with symbol/],
-  ['a type with a length', [{ type: 'a', length: 1 }], /length: it does not go together with type/],
+  [
+    'a symbol and an address',
+    [{ symbol: 'a', vaddr: 1 }],
+    /vaddr at offset 0x[0-9a-f]+: it does not go together with symbol/,
+  ],
+  [
+    'a type with a length',
+    [{ type: 'a', length: 1 }],
+    /length at offset 0x[0-9a-f]+: it does not go together with type/,
+  ],
   ['an empty name', [{ symbol: '' }], /symbol.*1 to 128 characters/],
   ['a name that is no text', [{ symbol: 'a', name: 7 }], /name/],
   ['no object', [7], /region 0: .*expected a JSON object/],
-  ['no list', { symbol: 'a' }, /regions: expected a list/],
+  ['no list', { symbol: 'a' }, /regions at offset 0x19: expected a list/],
 ];
 
 for (const [what, regions, message] of WRONG) {
@@ -63,6 +75,16 @@ test('refused: what is no region set at all', t => {
   t.throws(() => decodeRegionSet('[]', 'mine.json'), { message: /expected a JSON object/ });
   t.throws(() => decodeRegionSet('{"regions": []}', 'mine.json'), { message: /regionSet.*expected 1/ });
   t.throws(() => decodeRegionSet('{"regionSet": 2, "regions": []}', 'mine.json'), { message: /regionSet.*expected 1/ });
+});
+
+test('a refusal tells where in the text the field stands', t => {
+  const text = '{"regionSet": 1, "regions": [{"symbol": "a"}, {"vaddr": "nothing", "length": 8}]}';
+  t.like(t.throws(() => decodeRegionSet(text, 'mine.json'), { instanceOf: InputError })?.place, {
+    record: 'region 1',
+    field: 'vaddr',
+    offset: 56,
+    value: '"nothing"',
+  });
 });
 
 const name = fc.option(fc.stringMatching(/^[a-z_]{1,20}$/), { nil: null });
