@@ -18,7 +18,7 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   const { arch } = dump;
   if (arch === null) {
     throw new InputError(
-      { source: dump.name },
+      { source: dump.name, nowhere: 'absent', record: 'attributes', field: 'arch.name' },
       'its architecture is not known, so neither pointers nor addresses can be read',
       'say it with --set arch.name=x86_64 (or another)',
     );
