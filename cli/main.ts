@@ -19,8 +19,10 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   assemble: { about: 'put an ELF core together from a region dump', load: () => import('./assemble.js') },
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
+  env: { about: 'tell of the machine and its state', load: () => import('./env.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
   sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
+  log: { about: "print the kernel's log", load: () => import('./log.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
 };
 

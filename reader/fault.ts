@@ -27,10 +27,14 @@ export function hex(value: bigint | number): string {
 /** No sentence needs more. */
 const LONGEST_TEXT = 800;
 
-/** Text from an input as it may stand in a sentence or on a terminal: without control characters, and not without end. */
+/** Text from an input as it may stand on a terminal: without control characters, tabs excepted. */
+export function visible(text: string): string {
+  return text.replace(/[^\P{Cc}\t]|[\p{Cf}\p{Cs}\u2028\u2029]/gu, '\ufffd');
+}
+
+/** Text from an input as it may stand in a sentence: visible, without tabs, and not without end. */
 export function printable(text: string): string {
-  const plain = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
-  return plain.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\ufffd');
+  return visible(text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text).replaceAll('\t', '\ufffd');
 }
 
 /** A cheap, re-used record of the last failed `locate`. */

@@ -1,6 +1,6 @@
 // The byte buffer of the older logs and the variables around it. Source: kernel/printk.c (2.6.24 to 5.9): log_buf, log_buf_len.
 import type { Issues, VirtualMemory } from 'kdumpling/reader';
-import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
+import type { LogLayouts } from './layouts.js';
 
 const MOST_BYTES = 2 ** 31;
 
@@ -28,7 +28,7 @@ export class LogBuffer {
   /** Null, with an issue, if log_buf or log_buf_len cannot be had. */
   static open(
     virtual: VirtualMemory,
-    vmcoreinfo: Vmcoreinfo,
+    vmcoreinfo: LogLayouts,
     symbol: (name: string) => bigint | null,
     issues: Issues,
   ): LogBuffer | null {

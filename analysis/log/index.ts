@@ -1,2 +1,4 @@
+export * from './kernel-log.js';
+export * from './layouts.js';
 export * from './read.js';
 export * from './record.js';

@@ -1,7 +1,7 @@
 // The log of plain text (up to 3.4): a ring of characters, log_end counting all that were ever written. Source: kernel/printk.c (2.6.24 to 3.4).
 import { type Issues, MOST_LOCATED, type VirtualMemory } from 'kdumpling/reader';
-import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { LogBuffer } from './buffer.js';
+import type { LogLayouts } from './layouts.js';
 import type { LogRecord } from './record.js';
 
 /** `<6>[    1.234567] text`; both prefixes may be absent (a line that was continued, CONFIG_PRINTK_TIME off). */
@@ -9,13 +9,13 @@ const LINE = /^(?:<(\d{1,3})>)?(?:\[ *(\d+)\.(\d{6})\] ?)?(.*)$/s;
 /** What a line without a level is printed with. */
 const DEFAULT_LEVEL = 4;
 
-export function hasLegacyLog(vmcoreinfo: Vmcoreinfo): boolean {
+export function hasLegacyLog(vmcoreinfo: LogLayouts): boolean {
   return vmcoreinfo.symbol('log_end') !== undefined && vmcoreinfo.symbol('logged_chars') !== undefined;
 }
 
 export function* readLegacyLog(
   virtual: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
+  vmcoreinfo: LogLayouts,
   symbol: (name: string) => bigint | null,
   issues: Issues,
 ): Iterable<LogRecord> {
@@ -32,7 +32,7 @@ export function* readLegacyLog(
     const [, priority, seconds, micros, text] = match;
     const value = priority === undefined ? DEFAULT_LEVEL : Number(priority);
     const timestampNs = seconds === undefined ? 0n : BigInt(seconds) * 1_000_000_000n + BigInt(micros) * 1000n;
-    yield { seq: seq++, timestampNs, level: value & 7, facility: value >> 3, caller: null, text };
+    yield { seq: seq++, timestampNs, level: value & 7, facility: value >> 3, caller: null, text, dictionary: null };
   }
 }
 

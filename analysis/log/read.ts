@@ -1,6 +1,6 @@
 // The kernel log of a dump, of whichever kind the kernel has; VMCOREINFO tells, and is all that is needed.
 import type { Issues, VirtualMemory } from 'kdumpling/reader';
-import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
+import type { LogLayouts } from './layouts.js';
 import { hasLegacyLog, readLegacyLog } from './legacy.js';
 import type { LogRecord } from './record.js';
 import { hasRing, readRing } from './ring.js';
@@ -12,7 +12,7 @@ import { hasStructuredLog, readStructuredLog } from './structured.js';
  */
 export function readLog(
   virtual: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
+  vmcoreinfo: LogLayouts,
   symbol: (name: string) => bigint | null,
   issues: Issues,
 ): Iterable<LogRecord> {

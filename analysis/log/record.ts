@@ -12,6 +12,8 @@ export interface LogRecord {
   readonly caller: string | null;
   /** Without prefix and final newline; may hold newlines. */
   readonly text: string;
+  /** What dev_printk() said of the device: for instance SUBSYSTEM `pci`, DEVICE `+pci:0000:00:02.0`; null if nothing. */
+  readonly dictionary: Readonly<Record<string, string>> | null;
 }
 
 /** printk_caller_id(): the highest bit tells a CPU from a thread. */
@@ -26,10 +28,44 @@ export function timestampPrefix(timestampNs: bigint): string {
   return `[${seconds}.${micros}] `;
 }
 
+/** How lines are shown; dmesg's own way without any of it. */
+export interface LogStyle {
+  /** Wall-clock time of the boot, nanoseconds since 1970: times are then dates (UTC). */
+  readonly bootNs: bigint | null;
+  /** Facility and level in front. */
+  readonly decode: boolean;
+  /** Who printed it behind the time, where the kernel recorded it. */
+  readonly caller: boolean;
+}
+
+const PLAIN: LogStyle = { bootNs: null, decode: false, caller: false };
+/** syslog(3)'s facilities by their numbers, as dmesg names them. */
+const FACILITIES = 'kern user mail daemon auth syslog lpr news uucp cron authpriv ftp'.split(' ');
+const LEVELS = 'emerg alert crit err warn notice info debug'.split(' ');
+/** Milliseconds that a Date can hold. */
+const MOST_DATE = 8_640_000_000_000_000n;
+
 /** Lines as dmesg shows them: each line of a record has the prefix. */
-export function* dmesgLines(records: Iterable<LogRecord>): Iterable<string> {
+export function* dmesgLines(records: Iterable<LogRecord>, style = PLAIN): Iterable<string> {
   for (const record of records) {
-    const prefix = timestampPrefix(record.timestampNs);
+    const prefix = prefixOf(record, style);
     for (const line of record.text.split('\n')) yield prefix + line;
   }
+}
+
+function prefixOf({ timestampNs, facility, level, caller }: LogRecord, style: LogStyle): string {
+  const time = style.bootNs === null ? timestampPrefix(timestampNs) : datePrefix(style.bootNs + timestampNs);
+  const who = style.caller && caller !== null ? `${time.trimEnd()}[${caller.padStart(6)}] ` : time;
+  if (!style.decode) return who;
+  return `${(FACILITIES[facility] ?? String(facility)).padEnd(6)}:${LEVELS[level].padEnd(6)}: ${who}`;
+}
+
+/** `[Sat Nov 21 12:34:56 2026] `, as ctime(3). */
+function datePrefix(ns: bigint): string {
+  const ms = ns / 1_000_000n;
+  if (ms > MOST_DATE || ms < -MOST_DATE) return `[${ns} ns] `;
+  const date = new Date(Number(ms));
+  const [day, month] = [date.toUTCString().slice(0, 3), date.toUTCString().slice(8, 11)];
+  const time = date.toISOString().slice(11, 19);
+  return `[${day} ${month} ${String(date.getUTCDate()).padStart(2)} ${time} ${date.getUTCFullYear()}] `;
 }

@@ -1,6 +1,6 @@
 // The lockless ring of printk (5.10 and later), decoded by VMCOREINFO's SIZE and OFFSET lines. Source: kernel/printk/printk_ringbuffer.{c,h} (5.10 to 7.3), include/linux/printk.h.
-import { hex, type Issues, type VirtualMemory } from 'kdumpling/reader';
-import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
+import { fixedText, hex, type Issues, type VirtualMemory } from 'kdumpling/reader';
+import type { LogLayouts } from './layouts.js';
 import { callerName, type LogRecord } from './record.js';
 
 /** Bits of state_var: the topmost two are the state, the rest the descriptor's id. */
@@ -9,6 +9,9 @@ const FINALIZED = 2;
 /** The most descriptors that are believed: a log buffer of 512 MiB. */
 const MOST_COUNT_BITS = 24;
 const MOST_SIZE_BITS = 31;
+/** struct dev_printk_info: PRINTK_INFO_SUBSYSTEM_LEN and PRINTK_INFO_DEVICE_LEN bytes. */
+const SUBSYSTEM_LENGTH = 16;
+const DEVICE_LENGTH = 48;
 /** lpos of a record without data: 3 is an empty line; 1, a text that could not be stored. */
 const EMPTY_LINE = 3n;
 /** After so many descriptors in a row that cannot be read the rest is given up. */
@@ -35,18 +38,19 @@ interface RingLayout {
   readonly timestamp: number;
   readonly textLength: number;
   readonly callerId: number;
+  readonly devInfo: number;
   readonly sizeBits: number;
   readonly data: number;
   readonly counter: number;
 }
 
 /** True if VMCOREINFO tells of this ring. */
-export function hasRing(vmcoreinfo: Vmcoreinfo): boolean {
+export function hasRing(vmcoreinfo: LogLayouts): boolean {
   return vmcoreinfo.size('printk_ringbuffer') !== undefined;
 }
 
 /** Null, with an issue, if a line of VMCOREINFO is missing. */
-function ringLayout(info: Vmcoreinfo, issues: Issues): RingLayout | null {
+function ringLayout(info: LogLayouts, issues: Issues): RingLayout | null {
   let missing = '';
   const offset = (type: string, member: string) => {
     const value = info.offset(type, member);
@@ -76,6 +80,7 @@ function ringLayout(info: Vmcoreinfo, issues: Issues): RingLayout | null {
     timestamp: offset('printk_info', 'ts_nsec'),
     textLength: offset('printk_info', 'text_len'),
     callerId: offset('printk_info', 'caller_id'),
+    devInfo: offset('printk_info', 'dev_info'),
     sizeBits: offset('prb_data_ring', 'size_bits'),
     data: offset('prb_data_ring', 'data'),
     counter: offset('atomic_long_t', 'counter'),
@@ -88,7 +93,7 @@ function ringLayout(info: Vmcoreinfo, issues: Issues): RingLayout | null {
 /** Records in order. What cannot be read is left out and told in `issues`. */
 export function* readRing(
   virtual: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
+  vmcoreinfo: LogLayouts,
   symbol: (name: string) => bigint | null,
   issues: Issues,
 ): Iterable<LogRecord> {
@@ -102,7 +107,7 @@ export function* readRing(
 /** `prb` points at the ring in use. Where it cannot be read the static ring of early boot is taken. */
 function ringAddress(
   virtual: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
+  vmcoreinfo: LogLayouts,
   symbol: (name: string) => bigint | null,
   issues: Issues,
 ): bigint | null {
@@ -243,9 +248,22 @@ class RingReader {
       level: littleEndian ? flags >> 5 : flags & 7,
       facility: view.getUint8(at + layout.textLength + 2),
       caller: callerName(view.getUint32(at + layout.callerId, littleEndian)),
+      dictionary: this.#dictionary(at + layout.devInfo, at + layout.infoSize),
     };
     const text = this.#text(id, length);
     return text === null ? null : { ...record, text };
+  }
+
+  /** From [at, end) of the arena. */
+  #dictionary(at: number, end: number): Record<string, string> | null {
+    if (at + SUBSYSTEM_LENGTH + DEVICE_LENGTH > end) return null;
+    const { arena } = this.#virtual;
+    if (arena[at] === 0 && arena[at + SUBSYSTEM_LENGTH] === 0) return null;
+    const device = at + SUBSYSTEM_LENGTH;
+    return {
+      SUBSYSTEM: fixedText(arena.subarray(at, device)),
+      DEVICE: fixedText(arena.subarray(device, device + DEVICE_LENGTH)),
+    };
   }
 
   #text(id: bigint, length: number): string | null {

@@ -1,7 +1,7 @@
 // The log of records in a byte buffer (3.5 to 5.9). Source: kernel/printk.c of 3.5, kernel/printk/printk.c of 3.10 to 5.9 (struct log, from 3.11 printk_log; log_buf_vmcoreinfo_setup).
 import type { Issues, VirtualMemory } from 'kdumpling/reader';
-import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { LogBuffer } from './buffer.js';
+import type { LogLayouts } from './layouts.js';
 import { callerName, type LogRecord } from './record.js';
 
 /** LOG_NEWLINE: the record ends its line. LOG_CONT: it goes on with the record before. */
@@ -19,14 +19,14 @@ interface RecordLayout {
   readonly dictLength: number;
 }
 
-const typeName = (vmcoreinfo: Vmcoreinfo): string =>
+const typeName = (vmcoreinfo: LogLayouts): string =>
   vmcoreinfo.size('printk_log') === undefined ? 'log' : 'printk_log';
 
-export function hasStructuredLog(vmcoreinfo: Vmcoreinfo): boolean {
+export function hasStructuredLog(vmcoreinfo: LogLayouts): boolean {
   return vmcoreinfo.size(typeName(vmcoreinfo)) !== undefined;
 }
 
-function recordLayout(vmcoreinfo: Vmcoreinfo, issues: Issues): RecordLayout | null {
+function recordLayout(vmcoreinfo: LogLayouts, issues: Issues): RecordLayout | null {
   const type = typeName(vmcoreinfo);
   const size = vmcoreinfo.size(type) ?? 0;
   const timestamp = vmcoreinfo.offset(type, 'ts_nsec');
@@ -43,7 +43,7 @@ function recordLayout(vmcoreinfo: Vmcoreinfo, issues: Issues): RecordLayout | nu
 /** Records in order; one that goes on with the one before is joined to it. */
 export function* readStructuredLog(
   virtual: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
+  vmcoreinfo: LogLayouts,
   symbol: (name: string) => bigint | null,
   issues: Issues,
 ): Iterable<LogRecord> {
@@ -126,7 +126,23 @@ function storedRecord(
     caller:
       layout.size > WITHOUT_CALLER ? callerName(view.getUint32(header + layout.dictLength + 4, littleEndian)) : null,
   };
-  const place = textLength === 0 ? -1 : buffer.locate(at + layout.size, textLength);
-  const text = place < 0 ? '' : new TextDecoder().decode(virtual.arena.subarray(place, place + textLength));
-  return { record: { ...facts, text }, flags: littleEndian ? bits & 31 : bits >> 3 };
+  const dictLength = Math.min(
+    view.getUint16(header + layout.dictLength, littleEndian),
+    length - layout.size - textLength,
+  );
+  const text = storedText(virtual, buffer, at + layout.size, textLength);
+  const dictionary = dictionaryOf(storedText(virtual, buffer, at + layout.size + textLength, dictLength));
+  return { record: { ...facts, text, dictionary }, flags: littleEndian ? bits & 31 : bits >> 3 };
+}
+
+function storedText(virtual: VirtualMemory, buffer: LogBuffer, at: number, length: number): string {
+  const place = length === 0 ? -1 : buffer.locate(at, length);
+  return place < 0 ? '' : new TextDecoder().decode(virtual.arena.subarray(place, place + length));
+}
+
+/** `KEY=value` with NULs between. */
+function dictionaryOf(text: string): Record<string, string> | null {
+  const pairs = text.split('\0').filter(pair => pair.includes('='));
+  if (pairs.length === 0) return null;
+  return Object.fromEntries(pairs.map(pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
 }

@@ -1,4 +1,7 @@
 export * from './banner.js';
+export * from './clock.js';
+export * from './environment.js';
 export * from './identity.js';
 export * from './panic.js';
+export * from './taint.js';
 export * from './utsname.js';

@@ -32,6 +32,7 @@ interface Stored {
   readonly flags: number;
   readonly text: string;
   readonly caller?: number;
+  readonly dictionary?: string;
 }
 
 const SYMBOLS =
@@ -46,7 +47,7 @@ function structured(littleEndian: boolean, header: number, first: number, next: 
   memory.number(FIRST, first, 4);
   memory.number(NEXT, next, 4);
   memory.number(FIRST_SEQ, 41, 8);
-  for (const { at, length, time, level, flags, text, caller } of records) {
+  for (const { at, length, time, level, flags, text, caller, dictionary = '' } of records) {
     const place = BUFFER + at;
     memory.number(place, time, 8);
     memory.number(place + 8, length, 2);
@@ -55,6 +56,8 @@ function structured(littleEndian: boolean, header: number, first: number, next: 
     memory.number(place + 15, littleEndian ? (level << 5) | flags : (flags << 3) | level, 1);
     if (caller !== undefined) memory.number(place + 16, caller, 4);
     memory.text(place + header, text);
+    memory.number(place + 12, Buffer.byteLength(dictionary), 2);
+    memory.text(place + header + Buffer.byteLength(text), dictionary);
   }
   return memory;
 }
@@ -62,18 +65,43 @@ function structured(littleEndian: boolean, header: number, first: number, next: 
 for (const littleEndian of [true, false]) {
   test(`records in a buffer (5.4), ${littleEndian ? 'little' : 'big'} endian: caller, wrap, continuation`, t => {
     // LOG_NEWLINE 2, LOG_PREFIX 4, LOG_CONT 8. The record at 0xc0 is followed by one of length 0: the next is at 0.
-    const memory = structured(littleEndian, 20, 0x90, 0x60, [
+    const memory = structured(littleEndian, 20, 0x90, 0x68, [
       { at: 0x90, length: 48, time: 1_000_000_000n, level: 6, flags: 4, text: 'Freeing memory: ', caller: 1 },
       { at: 0xc0, length: 32, time: 1_000_000_500n, level: 6, flags: 10, text: '512K é', caller: 1 },
-      { at: 0x00, length: 48, time: 2_000_000_000n, level: 4, flags: 2, text: 'second', caller: 0x8000_0003 },
-      { at: 0x30, length: 48, time: 3_000_000_000n, level: 0, flags: 2, text: '', caller: 9 },
+      {
+        at: 0x00,
+        length: 0x38,
+        time: 2_000_000_000n,
+        level: 4,
+        flags: 2,
+        text: 'second',
+        caller: 0x8000_0003,
+        dictionary: 'SUBSYSTEM=usb\0DEVICE=c189:1',
+      },
+      { at: 0x38, length: 48, time: 3_000_000_000n, level: 0, flags: 2, text: '', caller: 9 },
     ]);
     const { records, codes } = read(memory, `SIZE(printk_log)=20\n${OFFSETS('printk_log')}${SYMBOLS}`);
     const seq = 41;
     const expected: LogRecord[] = [
-      { seq, timestampNs: 1_000_000_000n, level: 6, facility: 0, caller: 'T1', text: 'Freeing memory: 512K é' },
-      { seq: seq + 2, timestampNs: 2_000_000_000n, level: 4, facility: 0, caller: 'C3', text: 'second' },
-      { seq: seq + 3, timestampNs: 3_000_000_000n, level: 0, facility: 0, caller: 'T9', text: '' },
+      {
+        seq,
+        timestampNs: 1_000_000_000n,
+        level: 6,
+        facility: 0,
+        caller: 'T1',
+        text: 'Freeing memory: 512K é',
+        dictionary: null,
+      },
+      {
+        seq: seq + 2,
+        timestampNs: 2_000_000_000n,
+        level: 4,
+        facility: 0,
+        caller: 'C3',
+        text: 'second',
+        dictionary: { SUBSYSTEM: 'usb', DEVICE: 'c189:1' },
+      },
+      { seq: seq + 3, timestampNs: 3_000_000_000n, level: 0, facility: 0, caller: 'T9', text: '', dictionary: null },
     ];
     t.deepEqual(codes, []);
     t.deepEqual(records, expected);
@@ -86,7 +114,9 @@ test('records in a buffer before 3.11, without a caller', t => {
   ]);
   const { records, codes } = read(memory, `SIZE(log)=16\n${OFFSETS('log')}${SYMBOLS}`);
   t.deepEqual(codes, []);
-  t.deepEqual(records, [{ seq: 41, timestampNs: 5n, level: 5, facility: 0, caller: null, text: 'Linux version' }]);
+  t.deepEqual(records, [
+    { seq: 41, timestampNs: 5n, level: 5, facility: 0, caller: null, text: 'Linux version', dictionary: null },
+  ]);
 });
 
 test('a record that passes its own end, or one that never ends the walk, is told', t => {
@@ -127,7 +157,7 @@ test('plain text (2.6.32): a ring whose oldest line is behind the newest', t => 
   for (const [i, byte] of text.entries()) memory.bytes[BUFFER + ((start + i) % size)] = byte;
   const { records, codes } = read(memory, LEGACY);
   t.deepEqual(codes, []);
-  const common = { facility: 0, caller: null };
+  const common = { facility: 0, caller: null, dictionary: null };
   t.deepEqual(records, [
     { ...common, seq: 0, timestampNs: 1_500_000_000n, level: 6, text: 'one' },
     { ...common, seq: 1, timestampNs: 12_000_001_000n, level: 4, text: 'two é' },

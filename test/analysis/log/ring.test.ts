@@ -130,6 +130,8 @@ function makeRing(littleEndian: boolean, word: 4 | 8) {
   memory.text(TEXT + 16 + word, 'zwei é');
   desc(7, 1, ids - 1n, 96, 112);
   info(7, 11, 2_000_000_999n, 4, 3, bits(3), 0x8000_0001);
+  memory.text(INFOS + 7 * 88 + 24, DEVICE.SUBSYSTEM);
+  memory.text(INFOS + 7 * 88 + 40, DEVICE.DEVICE);
   memory.number(TEXT + 32, ids - 1n);
   memory.text(TEXT + 32 + word, 'a\nbc');
   desc(0, 2, 0n, 3, 3);
@@ -153,11 +155,21 @@ function read(virtual: VirtualMemory, vmcoreinfo: Vmcoreinfo, symbol: (name: str
   return { records, codes: issues.list().map(issue => issue.code) };
 }
 
+const DEVICE = { SUBSYSTEM: 'pci', DEVICE: '+pci:0000:00:1f.3' };
+
 const EXPECTED: LogRecord[] = [
-  { seq: 10, timestampNs: 1_234_567_890n, level: 6, facility: 0, caller: 'T7', text: 'zwei é' },
-  { seq: 11, timestampNs: 2_000_000_999n, level: 3, facility: 3, caller: 'C1', text: 'a\nbc' },
-  { seq: 12, timestampNs: 3_000_000_000n, level: 4, facility: 0, caller: 'T7', text: '' },
-  { seq: 15, timestampNs: 123_456_000_000_000n, level: 0, facility: 0, caller: 'T0', text: 'panicked' },
+  { seq: 10, timestampNs: 1_234_567_890n, level: 6, facility: 0, caller: 'T7', text: 'zwei é', dictionary: null },
+  { seq: 11, timestampNs: 2_000_000_999n, level: 3, facility: 3, caller: 'C1', text: 'a\nbc', dictionary: DEVICE },
+  { seq: 12, timestampNs: 3_000_000_000n, level: 4, facility: 0, caller: 'T7', text: '', dictionary: null },
+  {
+    seq: 15,
+    timestampNs: 123_456_000_000_000n,
+    level: 0,
+    facility: 0,
+    caller: 'T0',
+    text: 'panicked',
+    dictionary: null,
+  },
 ];
 
 for (const [littleEndian, word] of [
@@ -256,6 +268,7 @@ interface DrgnRecord {
   readonly tid: number | null;
   readonly cpu: number | null;
   readonly text: string;
+  readonly context: Readonly<Record<string, string>>;
 }
 
 for (const [dump, truth] of [
@@ -278,6 +291,7 @@ for (const [dump, truth] of [
         facility: one.facility,
         caller: one.cpu === null ? `T${one.tid}` : `C${one.cpu}`,
         text: one.text,
+        dictionary: Object.keys(one.context).length === 0 ? null : one.context,
       })),
     );
     opened.close();

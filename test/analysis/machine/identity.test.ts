@@ -11,7 +11,7 @@ import { PiecesMemory } from '../../reader/pieces-memory.js';
 import { realDump, realTest, realTruth, work } from '../../real.js';
 
 function record(text: string, caller = 'T1', facility = 0): LogRecord {
-  return { seq: 0, timestampNs: 0n, level: 0, facility, caller, text };
+  return { seq: 0, timestampNs: 0n, level: 0, facility, caller, text, dictionary: null };
 }
 
 test('the panic message, its CPU and thread from the header behind it', t => {

@@ -1,0 +1,42 @@
+// The kernel's clocks when it died: struct timekeeper. Source: include/linux/timekeeper_internal.h, kernel/time/timekeeping.c (3.17 to 7.3).
+import type { Kernel } from '../kernel.js';
+import { Missing } from '../missing.js';
+import { hasStruct, type Struct, struct } from '../object/index.js';
+
+export interface Clock {
+  /** Wall-clock time of the boot, nanoseconds since 1970 (UTC): what `dmesg -T` adds to a record's time. */
+  readonly bootNs: bigint;
+  /** Wall-clock time of the last tick. */
+  readonly wallNs: bigint;
+  /** Nanoseconds from the boot to the last tick, time in suspend included. */
+  readonly uptimeNs: bigint;
+}
+
+const NS = 1_000_000_000n;
+
+/** @throws Missing, MemoryFault */
+export function readClock(kernel: Kernel): Clock {
+  const { address, timekeeper } = findTimekeeper(kernel);
+  const shift = BigInt(timekeeper.number('tkr_mono.shift')(address));
+  const nsec = timekeeper.word('tkr_mono.xtime_nsec')(address) >> shift;
+  const wallNs = timekeeper.word('xtime_sec')(address) * NS + nsec;
+  const bootNs = timekeeper.word('offs_real')(address) - timekeeper.word('offs_boot')(address);
+  return { bootNs, wallNs, uptimeNs: wallNs - bootNs };
+}
+
+/**
+ * tk_core became `struct tk_data` in 6.13 (commit 2cab490b41db) and an array of them, timekeeper_data, in 6.17 (commit 22c62b9a84b8); before, it was an anonymous struct
+ * with a sequence counter of a word's alignment in front.
+ */
+function findTimekeeper(kernel: Kernel): { address: bigint; timekeeper: Struct } {
+  const timekeeper = struct(kernel, 'timekeeper');
+  kernel.expect(['timekeeper_data', 'tk_core']);
+  const symbol = kernel.symbol('timekeeper_data') ?? kernel.symbol('tk_core');
+  if (symbol === null) throw new Missing('symbol', 'tk_core', 'give the vmlinux of this kernel with --vmlinux');
+  if (hasStruct(kernel, 'tk_data')) {
+    return { address: struct(kernel, 'tk_data').address('timekeeper')(symbol.address), timekeeper };
+  }
+  const counter = ['seqcount_raw_spinlock_t', 'seqcount_t'].find(name => hasStruct(kernel, name));
+  const size = counter === undefined ? 8 : struct(kernel, counter).size;
+  return { address: symbol.address + BigInt(Math.ceil(size / 8) * 8), timekeeper };
+}
