@@ -96,3 +96,23 @@ test('a header of another boot is not believed', t => {
   }
   t.false(got.core?.loads.some(({ paddr }) => paddr >= 0x9000_0000n && paddr < 0xa000_0000n));
 });
+
+test('a p_vaddr that VMCOREINFO contradicts', t => {
+  const made = madeMinidump();
+  const header = made.entries[0].bytes;
+  for (const seq of [19, 22]) {
+    const index = made.regions.findIndex(region => region.seq === seq);
+    const region = made.regions[index];
+    const at = 64 + 56 * (index + 1) + 16;
+    for (const vaddr of [0n, region.vaddr + 0x1000n, region.vaddr ^ (1n << 63n)]) {
+      const view = new DataView(header.buffer);
+      view.setBigUint64(at, vaddr, true);
+      for (const [medium, place] of Object.entries(media)) {
+        const named = new RegExp(`header-field: .*p_vaddr of program header ${index + 1} is .*VMCOREINFO has`);
+        const got = outcome(() => place(made));
+        t.deepEqual(judge(made, `${medium} ${seq}`, got, { touched: [region], complete: false, named }), []);
+      }
+      view.setBigUint64(at, region.vaddr, true);
+    }
+  }
+});

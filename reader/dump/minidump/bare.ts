@@ -170,7 +170,16 @@ function nameOf(stem: string, names: ReadonlyMap<string, unknown>): { name: stri
 }
 
 /** Names whose truncation is the same in all series and whose symbol VMCOREINFO gives. */
-const TELLING_SYMBOLS = ['init_uts_ns', 'prb', 'clear_seq'];
+export const TELLING_SYMBOLS = ['init_uts_ns', 'prb', 'clear_seq'];
+
+/** Whether a blob has the name that upstream drivers give a symbol's region: 7 or 8 letters of it and the ID. */
+export function isNamedAfter(blob: Blob, symbol: string): boolean {
+  const stem = parseBlobFileName(blob.name)?.stem ?? '';
+  return [7, 8].some(length => {
+    const start = `K${symbol.slice(0, length)}`;
+    return stem.startsWith(start) && /^\d*$/.test(stem.slice(start.length));
+  });
+}
 
 /** VMCOREINFO's SYMBOL() is the virtual address of the header's segment; the name is the blob's. The active printk ring buffer is what prb points to. */
 function tieBySymbol(
@@ -183,8 +192,7 @@ function tieBySymbol(
   for (const symbol of TELLING_SYMBOLS) {
     const address = vmcoreinfo.symbol(symbol);
     const place = open.filter(({ segment }) => address !== undefined && segment.vaddr === address);
-    const pattern = new RegExp(`^K${symbol.slice(0, 8)}\\d*$`);
-    const named = blobs.filter(blob => pattern.test(parseBlobFileName(blob.name)?.stem ?? ''));
+    const named = blobs.filter(blob => isNamedAfter(blob, symbol));
     if (
       place.length === 1 &&
       named.length === 1 &&

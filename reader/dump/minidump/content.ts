@@ -2,12 +2,14 @@
 // or another region although its size fits. Source: kernel/vmcore_info.c, init/version-timestamp.c, kernel/printk/printk.c (6.x).
 import { type Architecture, architectureByName } from '../../arch/index.js';
 import { fixedText } from '../../cursor.js';
+import { hex } from '../../fault.js';
 import { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { PhysicalMemory } from '../../memory.js';
+import { isNamedAfter, TELLING_SYMBOLS } from './bare.js';
 import { type Blob, head, isBanner, isVmcoreinfo, sameSize } from './blob.js';
 import type { Faults } from './faults.js';
 import type { MinidumpHeader } from './header.js';
-import type { Match } from './match.js';
+import { distances, type Match } from './match.js';
 import { bytesUpTo, scanPages } from './smem.js';
 
 /** VMCOREINFO is one page of at most 64 KiB. */
@@ -105,8 +107,27 @@ export function checkContents(
 ): void {
   if (info === null) return;
   for (const telling of tellingRegions(header, info)) checkTelling(matches, telling, info, faults);
+  checkSymbols(matches, info, faults);
   for (const { blob } of matches) {
     if (blob !== null && blob.source !== null && isBanner(head(blob, 16))) checkBanner(blob, info, faults);
+  }
+}
+
+/** A region named after a symbol lies where VMCOREINFO has that symbol, unless its virtual address is of a map that other regions share (series that register linear addresses). */
+function checkSymbols(matches: readonly Match[], info: Vmcoreinfo, faults: Faults): void {
+  let known: ReadonlyMap<bigint, number> | null = null;
+  for (const symbol of TELLING_SYMBOLS) {
+    const address = info.symbol(symbol);
+    if (address === undefined) continue;
+    const named = matches.filter(({ blob }) => blob !== null && isNamedAfter(blob, symbol));
+    if (named.length !== 1) continue;
+    const [{ segment, blob, paddr }] = named;
+    const into = address - segment.vaddr;
+    if (into >= 0n && into < BigInt(segment.filesz)) continue;
+    known ??= distances(matches);
+    if ((known.get(BigInt.asUintN(64, segment.vaddr - BigInt(Math.trunc(paddr)))) ?? 0) >= 2) continue;
+    const why = `${blob?.name} holds ${symbol}, which VMCOREINFO has at ${hex(address)}`;
+    faults.header(`p_vaddr of program header ${segment.index}`, null, segment.vaddr, why);
   }
 }
 
