@@ -144,7 +144,8 @@ export interface Types {
 /** Nothing nests deeper; a damaged source may go in circles. */
 const MOST_LINKS = 64;
 
-const VOID: VoidType = { kind: 'void' };
+/** The one object of `void`, for all sources. */
+export const VOID: VoidType = { kind: 'void' };
 
 /** The type behind typedefs, qualifiers and tags. */
 export function plainType(type: Type): Exclude<Type, TypedefType | QualifiedType> {
