@@ -117,6 +117,8 @@ export function decodeBtfHeader(bytes: Uint8Array): BtfHeader | null {
 /** A field of a header that no BTF has, and why. */
 export interface BtfHeaderFault {
   readonly field: string;
+  /** Of the field, from the header's start. */
+  readonly at: number;
   readonly value: number;
   readonly why: string;
 }
@@ -129,17 +131,17 @@ const MOST_TYPES = 1 << 25;
 /** What makes a header impossible, or null. Whether the sections are there is for the caller to see. */
 export function btfHeaderFault(header: BtfHeader): BtfHeaderFault | null {
   const { version, hdrLen, typeOff, typeLen, strOff, strLen } = header;
-  if (version !== BTF_VERSION) return { field: 'version', value: version, why: 'only version 1 is known' };
+  if (version !== BTF_VERSION) return { field: 'version', at: 2, value: version, why: 'only version 1 is known' };
   if (hdrLen < BTF_HEADER_SIZE || hdrLen > MOST_HEADER || hdrLen % 4 !== 0) {
-    return { field: 'hdr_len', value: hdrLen, why: `a header has ${BTF_HEADER_SIZE} to ${MOST_HEADER} bytes` };
+    return { field: 'hdr_len', at: 4, value: hdrLen, why: `a header has ${BTF_HEADER_SIZE} to ${MOST_HEADER} bytes` };
   }
-  if (typeOff % 4 !== 0) return { field: 'type_off', value: typeOff, why: 'types are aligned to 4 bytes' };
-  if (typeLen > MOST_TYPES) return { field: 'type_len', value: typeLen, why: `more than ${MOST_TYPES} bytes` };
+  if (typeOff % 4 !== 0) return { field: 'type_off', at: 8, value: typeOff, why: 'types are aligned to 4 bytes' };
+  if (typeLen > MOST_TYPES) return { field: 'type_len', at: 12, value: typeLen, why: `more than ${MOST_TYPES} bytes` };
   if (strLen > BTF_MAX_NAME_OFFSET + 1) {
-    return { field: 'str_len', value: strLen, why: `more than ${BTF_MAX_NAME_OFFSET + 1} bytes` };
+    return { field: 'str_len', at: 20, value: strLen, why: `more than ${BTF_MAX_NAME_OFFSET + 1} bytes` };
   }
   if (typeOff < strOff + strLen && strOff < typeOff + typeLen) {
-    return { field: 'str_off', value: strOff, why: 'the string section overlaps the type section' };
+    return { field: 'str_off', at: 16, value: strOff, why: 'the string section overlaps the type section' };
   }
   return null;
 }
@@ -148,9 +150,14 @@ export function btfHeaderFault(header: BtfHeader): BtfHeaderFault | null {
 export function requireBtfHeader(bytes: Uint8Array, source: string, offset = 0): BtfHeader {
   const header = decodeBtfHeader(bytes);
   const place = { source, record: 'BTF header', offset };
-  if (header === null) throw new InputError(place, 'there is no BTF header with the magic number eb9f');
+  if (header === null) {
+    throw new InputError({ ...place, field: 'magic' }, 'there is no BTF header with the magic number eb9f');
+  }
   const fault = btfHeaderFault(header);
-  if (fault !== null) throw new InputError({ ...place, field: fault.field, value: fault.value }, fault.why);
+  if (fault !== null) {
+    const { field, at, value } = fault;
+    throw new InputError({ ...place, offset: offset + at, field, value }, fault.why);
+  }
   return header;
 }
 
