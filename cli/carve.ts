@@ -43,7 +43,8 @@ import { targetKernel } from './target-kernel.js';
 export interface CarveAnswer {
   /** Last part of the output folder's path. */
   readonly output: string;
-  readonly series: SeriesName;
+  /** Whose rules the regions were registered by; null for a back-end that takes none. */
+  readonly series: SeriesName | null;
   readonly backend: string;
   /** The back-end's files; `paddr` where an image of memory begins, else null. */
   readonly files: readonly { readonly name: string; readonly size: number; readonly paddr: string | null }[];
@@ -71,7 +72,7 @@ export interface CarveManifest {
   /** Short name of the dump. */
   readonly dump: string;
   readonly release: string | null;
-  readonly series: SeriesName;
+  readonly series: SeriesName | null;
   readonly backend: string;
   readonly files: CarveAnswer['files'];
   readonly regions: readonly CarvedRow[];
@@ -218,14 +219,15 @@ export function carve(
       names: symbolNames(entries, sets.requests),
       issues,
     });
-    const series = sets.series ?? USER_SERIES;
+    const rules = sets.series ?? USER_SERIES;
+    const series = backend.ignoresRegions ? null : rules;
     // A core image of regions that nobody takes would only be memory that the kernel did not have.
     const carved: Carved = backend.ignoresRegions
       ? { regions: [], leftOut: [] }
       : registerRegions({
           kernel,
           memory,
-          series,
+          series: rules,
           withSet: set !== null,
           requests: sets.requests,
           backend,
@@ -301,7 +303,9 @@ function writeManifest(out: NewFolder, manifest: CarveManifest): void {
 
 function* lines(answer: CarveAnswer): Iterable<string> {
   const bytes = answer.regions.reduce((sum, { size }) => sum + size, 0);
-  yield `${answer.regions.length} regions, ${bytes} bytes, registered as ${answer.series} does; ${answer.leftOut.length} left out`;
+  if (answer.series === null) yield `${answer.backend} shows all old memory: no region is registered for it`;
+  else
+    yield `${answer.regions.length} regions, ${bytes} bytes, registered as ${answer.series} does; ${answer.leftOut.length} left out`;
   for (const { id, name, vaddr, paddr, size, sizeFrom } of answer.regions) {
     const bound = sizeFrom === 'next-symbol' ? ' at most' : '';
     yield `${String(id).padStart(4)}  ${name.padEnd(24)} ${vaddr.padEnd(18)} ${paddr.padEnd(12)} ${size}${bound}`;

@@ -50,6 +50,18 @@ test("a user's set: answer and manifest agree, every run gives the same bytes", 
   });
 });
 
+test('vmcore takes no regions: none is told to be registered', async t => {
+  await inFolder((folder, core) => {
+    const out = join(folder, 'out');
+    const { stdout } = kdumpling('carve', core, '--backend', 'vmcore', '-o', out);
+    t.regex(stdout, /^vmcore .*no region is registered/);
+    t.notRegex(stdout, /registered as/);
+    const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')) as Record<string, unknown>;
+    t.is(manifest['series'], null);
+    t.deepEqual(manifest['regions'], []);
+  });
+});
+
 test('an answer in part: what the dump does not tell is left out, told, and exit status 1', async t => {
   await inFolder((folder, core) => {
     const regions = set(folder, [
