@@ -18,6 +18,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   demo: { about: "run the whole pipeline on a real kernel's regions", load: () => import('./demo.js') },
   assemble: { about: 'put an ELF core together from a region dump', load: () => import('./assemble.js') },
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
+  config: { about: "print the kernel's .config", load: () => import('./config.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
   env: { about: 'tell of the machine and its state', load: () => import('./env.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
