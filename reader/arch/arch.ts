@@ -1,5 +1,6 @@
 // What an architecture's file tells: facts only. Shapes here, values in one file per architecture, chosen in index.ts.
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
+import type { ArchitecturePaging } from './paging.js';
 
 /** One register in a record; `offset` and `size` in bytes from the record's start. */
 export interface RegisterPlace {
@@ -71,6 +72,8 @@ export interface Architecture {
    * Nothing is read: a candidate is used only after known content was read through it.
    */
   imageRanges(vmcoreinfo: Vmcoreinfo): readonly LinearRange[];
+  /** Page tables; absent where they are not known here. */
+  readonly paging?: ArchitecturePaging;
   /** Candidates for the linear map of physical memory, likewise. Ranges are as wide as the architecture allows, not as memory is large. */
   linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): Iterable<LinearRange>;
 }

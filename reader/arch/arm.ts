@@ -1,6 +1,7 @@
 // 32-bit ARM. Source: arch/arm/include/asm/memory.h, arch/arm/Kconfig (VMSPLIT), struct pt_regs of arch/arm/include/uapi/asm/ptrace.h (6.x).
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange, MapProbe } from './arch.js';
+import { armPaging } from './arm-paging.js';
 import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
 
 /** CONFIG_PAGE_OFFSET of each VMSPLIT choice, the highest first. */
@@ -36,4 +37,5 @@ export const arm: Architecture = {
   machineNames: ['arm', 'armv4l', 'armv4tl', 'armv5tel', 'armv5tejl', 'armv6l', 'armv7l', 'armv7b', 'armv8l', 'armv8b'],
   imageRanges: () => [],
   linearRanges,
+  paging: armPaging,
 };

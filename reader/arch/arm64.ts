@@ -3,6 +3,7 @@
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import { U64_MAX } from '../u64.js';
 import type { Architecture, LinearRange } from './arch.js';
+import { arm64Paging } from './arm64-paging.js';
 import { highestImageSymbol } from './image-end.js';
 import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
 
@@ -50,4 +51,5 @@ export const arm64: Architecture = {
   machineNames: ['aarch64', 'aarch64_be', 'arm64'],
   imageRanges,
   linearRanges,
+  paging: arm64Paging,
 };

@@ -2,6 +2,7 @@
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange } from './arch.js';
 import { PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { i386Paging } from './x86-paging.js';
 
 /** CONFIG_PAGE_OFFSET of each VMSPLIT choice, the usual one first. */
 const PAGE_OFFSETS = [0xc000_0000n, 0xb000_0000n, 0x8000_0000n, 0x7800_0000n, 0x4000_0000n];
@@ -33,4 +34,5 @@ export const i386: Architecture = {
   machineNames: ['i386', 'i486', 'i586', 'i686'],
   imageRanges: () => [],
   linearRanges,
+  paging: i386Paging,
 };

@@ -12,6 +12,7 @@ import { x86_64 } from './x86_64.js';
 
 export * from './arch.js';
 export { highestImageSymbol } from './image-end.js';
+export * from './paging.js';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   x86_64,

@@ -1,6 +1,7 @@
 // 64-bit PowerPC, both byte orders. Source: arch/powerpc/include/asm/book3s/64/{radix,hash-4k,hash-64k}.h, struct user_pt_regs of arch/powerpc/include/uapi/asm/ptrace.h (6.x).
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange } from './arch.js';
+import { ppc64Paging } from './ppc64-paging.js';
 import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
 
 const PAGE_OFFSET = 0xc000_0000_0000_0000n;
@@ -29,4 +30,5 @@ export const ppc64: Architecture = {
   machineNames: ['ppc64', 'ppc64le'],
   imageRanges: () => [],
   linearRanges,
+  paging: ppc64Paging,
 };

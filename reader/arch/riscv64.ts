@@ -2,6 +2,7 @@
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange } from './arch.js';
 import { PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { riscv64Paging } from './riscv64-paging.js';
 
 /** Modules may lie from 2 GiB below the image's end up to its start, so MODULES_VADDR + 2 GiB is that end. */
 const MODULE_REACH = 2n << 30n;
@@ -38,4 +39,5 @@ export const riscv64: Architecture = {
   machineNames: ['riscv64'],
   imageRanges,
   linearRanges,
+  paging: riscv64Paging,
 };

@@ -3,6 +3,7 @@ import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange, RegisterPlace } from './arch.js';
 import { highestImageSymbol } from './image-end.js';
 import { numbered, PRPSINFO_SIZE, prstatusOf } from './prstatus.js';
+import { s390xPaging } from './s390x-paging.js';
 
 /** The most that an identity map spans (ident_map_size is below it). */
 const MOST_MEMORY = 1n << 46n;
@@ -54,4 +55,5 @@ export const s390x: Architecture = {
   vmcoreinfoPointer: 0xe0c,
   imageRanges,
   linearRanges,
+  paging: s390xPaging,
 };

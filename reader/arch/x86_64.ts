@@ -3,6 +3,7 @@ import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import { U64_MAX } from '../u64.js';
 import type { Architecture, LinearRange, MapProbe } from './arch.js';
 import { PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { x86_64Paging } from './x86-paging.js';
 
 const START_KERNEL_MAP = 0xffff_ffff_8000_0000n;
 /** CONFIG_RANDOMIZE_BASE gives the image 1 GiB; without it 512 MiB. NUMBER(KERNEL_IMAGE_SIZE) tells. */
@@ -59,4 +60,5 @@ export const x86_64: Architecture = {
   machineNames: ['x86_64', 'amd64'],
   imageRanges,
   linearRanges,
+  paging: x86_64Paging,
 };

@@ -1,0 +1,3 @@
+export * from './kernel-map.js';
+export * from './mappings.js';
+export * from './page-table.js';
