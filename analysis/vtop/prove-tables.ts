@@ -69,8 +69,9 @@ function* knownPlaces(
   }
 }
 
-function utsname(through: AddressMap, { vmcoreinfo, symbol }: PagingProbe): TableProof {
-  const address = symbol('init_uts_ns');
+function utsname(through: AddressMap, probe: PagingProbe): TableProof {
+  const { vmcoreinfo } = probe;
+  const address = probe.symbol('init_uts_ns');
   const release = vmcoreinfo?.release;
   if (address === null || release === undefined) return NOTHING;
   const at = through.locate(address + BigInt(vmcoreinfo?.offset('uts_namespace', 'name') ?? 0), 3 * UTS_LENGTH);
@@ -81,8 +82,8 @@ function utsname(through: AddressMap, { vmcoreinfo, symbol }: PagingProbe): Tabl
     : { by: '', against: 'what they have at init_uts_ns is not the kernel release' };
 }
 
-function banner(through: AddressMap, { symbol }: PagingProbe): TableProof {
-  const address = symbol('linux_banner');
+function banner(through: AddressMap, probe: PagingProbe): TableProof {
+  const address = probe.symbol('linux_banner');
   const at = address === null ? -1 : through.locate(address, 16);
   if (at < 0) return NOTHING;
   return fixedText(through.arena.subarray(at, at + 14)) === 'Linux version '
@@ -91,8 +92,9 @@ function banner(through: AddressMap, { symbol }: PagingProbe): TableProof {
 }
 
 /** The list of modules: its head is known without tables, the modules are not, and the first one points back at the head. */
-function moduleList(through: AddressMap, { symbol, physical }: PagingProbe, virtual: AddressMap): TableProof {
-  const head = symbol('modules');
+function moduleList(through: AddressMap, probe: PagingProbe, virtual: AddressMap): TableProof {
+  const { physical } = probe;
+  const head = probe.symbol('modules');
   if (head === null || virtual.locate(head, physical.pointerSize) < 0) return NOTHING;
   const first = virtual.pointer(head);
   const back = first + BigInt(physical.pointerSize);
