@@ -1,6 +1,6 @@
 // From an opened dump to its kernel: symbols, types and page tables, from the dump itself and from what the user gives.
 import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
-import { openSymbols } from 'kdumpling/reader/debuginfo';
+import { openSymbols, openTypes } from 'kdumpling/reader/debuginfo';
 import { Kernel } from './kernel.js';
 
 export interface KernelOptions {
@@ -27,5 +27,7 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   issues.addAll(dump.issues);
   const opened = openSymbols(dump, options);
   issues.addAll(opened.issues);
-  return new Kernel({ dump, arch, symbols: opened.symbols, types: await Promise.resolve(null), issues });
+  const { vmlinux } = options;
+  const types = openTypes(dump, opened.symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), issues });
+  return await Promise.resolve(new Kernel({ dump, arch, symbols: opened.symbols, types, issues }));
 }
