@@ -9,7 +9,8 @@ export interface KernelParts {
   readonly dump: Dump;
   readonly arch: Architecture;
   readonly symbols: Symbols;
-  readonly types: Types | null;
+  /** Opens the types; called when they are first asked for. */
+  readonly types: () => Types | null;
   /** What was found while the kernel was opened; answers have lists of their own. */
   readonly issues: Issues;
 }
@@ -18,13 +19,14 @@ export class Kernel {
   readonly dump: Dump;
   readonly arch: Architecture;
   readonly symbols: Symbols;
-  readonly types: Types | null;
   readonly issues: Issues;
   /** Kernel virtual memory. */
   readonly memory: AddressMap;
   readonly physical: PhysicalMemory;
   readonly pageSize: number;
   readonly vmcoreinfo: Vmcoreinfo | null;
+  readonly #openTypes: () => Types | null;
+  #types: { readonly found: Types | null } | null = null;
   readonly #known = new Map<string, KernelSymbol | null>();
   readonly #kept = new Map<unknown, unknown>();
 
@@ -32,12 +34,18 @@ export class Kernel {
     this.dump = dump;
     this.arch = arch;
     this.symbols = symbols;
-    this.types = types;
+    this.#openTypes = types;
     this.issues = issues;
     this.memory = dump.virtual;
     this.physical = dump.physical;
     this.pageSize = dump.pageSize;
     this.vmcoreinfo = dump.vmcoreinfo;
+  }
+
+  /** Null if there are none to be had; `issues` then has why. */
+  get types(): Types | null {
+    this.#types ??= { found: this.#openTypes() };
+    return this.#types.found;
   }
 
   /** Looks up names that will be asked for, in one pass: without it every name costs a search of its own. */

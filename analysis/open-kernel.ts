@@ -2,6 +2,7 @@
 import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
 import { openSymbols, openTypes } from 'kdumpling/reader/debuginfo';
 import { Kernel } from './kernel.js';
+import { mapKernel } from './vtop/kernel-map.js';
 
 export interface KernelOptions {
   /** A vmlinux, or a System.map. */
@@ -27,7 +28,9 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   issues.addAll(dump.issues);
   const opened = openSymbols(dump, options);
   issues.addAll(opened.issues);
+  const { symbols } = opened;
   const { vmlinux } = options;
-  const types = openTypes(dump, opened.symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), issues });
-  return await Promise.resolve(new Kernel({ dump, arch, symbols: opened.symbols, types, issues }));
+  const types = () => openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), issues });
+  mapKernel(dump, symbols, issues);
+  return await Promise.resolve(new Kernel({ dump, arch, symbols, types, issues }));
 }

@@ -164,5 +164,5 @@ export function madeKernel({ pieces, types = [], symbols = {}, littleEndian = tr
     issues,
     close() {},
   };
-  return new Kernel({ dump, arch, symbols: new MadeSymbols(symbols), types: new MadeTypes(types), issues });
+  return new Kernel({ dump, arch, symbols: new MadeSymbols(symbols), types: () => new MadeTypes(types), issues });
 }
