@@ -1,6 +1,6 @@
 // carve: the registry over a real dump. Registers region sets in the dead kernel's memory and lets a back-end write what it would have left.
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
   BACKEND_NAMES,
@@ -140,7 +140,7 @@ async function run(context: CommandContext, dumps: readonly string[], options: C
   try {
     const answer = carve(dump, sets, backend, options);
     const { json, issues, partial } = answer;
-    context.answer({ json, text: () => lines(json), issues, partial }, options);
+    context.answer({ json, text: () => lines(json, options.output), issues, partial }, options);
   } finally {
     dump.close();
   }
@@ -301,7 +301,21 @@ function writeManifest(out: NewFolder, manifest: CarveManifest): void {
   sink.finish();
 }
 
-function* lines(answer: CarveAnswer): Iterable<string> {
+/** What `assemble` takes of the medium that a Qualcomm back-end wrote; null for what it does not take. */
+function assembleInput({ backend, files }: CarveAnswer, folder: string): string | null {
+  if (files.length === 0 || !backend.startsWith('qcom-')) return null;
+  const image = files.find(({ paddr }) => paddr !== null);
+  if (image !== undefined) return `${join(folder, image.name)}@${image.paddr}`;
+  const isRawdump = files.length === 1 && files[0].name.endsWith('.img');
+  return isRawdump ? join(folder, files[0].name) : folder;
+}
+
+/** A word as a POSIX shell takes it. */
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** @param folder the output folder as the user named it */
+function* lines(answer: CarveAnswer, folder: string): Iterable<string> {
   const bytes = answer.regions.reduce((sum, { size }) => sum + size, 0);
   if (answer.series === null) yield `${answer.backend} shows all old memory: no region is registered for it`;
   else
@@ -311,4 +325,6 @@ function* lines(answer: CarveAnswer): Iterable<string> {
     yield `${String(id).padStart(4)}  ${name.padEnd(24)} ${vaddr.padEnd(18)} ${paddr.padEnd(12)} ${size}${bound}`;
   }
   yield `${answer.backend} wrote ${answer.files.length} files and ${MANIFEST} to ${answer.output}`;
+  const input = assembleInput(answer, folder);
+  if (input !== null) yield `To make a core of it: kdumpling assemble ${shellWord(input)} -o CORE`;
 }
