@@ -2,7 +2,7 @@
 import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
 import { openSymbols, openTypes } from 'kdumpling/reader/debuginfo';
 import { Kernel } from './kernel.js';
-import { mapKernel } from './vtop/kernel-map.js';
+import { attachPageTables } from './vtop/kernel-map.js';
 
 export interface KernelOptions {
   /** A vmlinux, or a System.map. */
@@ -31,6 +31,6 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   const { symbols } = opened;
   const { vmlinux } = options;
   const types = () => openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), issues });
-  mapKernel(dump, symbols, issues);
+  attachPageTables(dump, () => symbols);
   return await Promise.resolve(new Kernel({ dump, arch, symbols, types, issues }));
 }

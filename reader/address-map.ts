@@ -27,7 +27,7 @@ export interface AddressRange {
 export interface Translator {
   /** The physical address, or -1 with the reason in `fault`. Reads by physical address only. */
   translate(vaddr: bigint, fault: FaultRecord): number;
-  /** How many bytes from the address last translated on are contiguous in physical memory. */
+  /** How many bytes from the address last asked for on are contiguous in physical memory or, where it has no translation, have none either. */
   readonly reach: number;
 }
 
@@ -118,7 +118,8 @@ export class AddressMap extends VirtualMemory {
   /** Page tables, for what no range holds. */
   translator: Translator | null = null;
   readonly #file: PhysicalMemory | null;
-  readonly #missing: FaultReason;
+  /** What an address is that nothing holds. */
+  readonly missing: FaultReason;
   /** The memory whose arena is this one's. */
   readonly #primary: PhysicalMemory;
   #ranges: readonly AddressRange[];
@@ -144,7 +145,7 @@ export class AddressMap extends VirtualMemory {
     super();
     this.physical = physical;
     this.#file = file;
-    this.#missing = missing;
+    this.missing = missing;
     this.#ranges = ranges;
     this.#pieces = new Pieces(ranges);
     this.#primary = file !== null && ranges.every(range => range.method === 'file') ? file : physical;
@@ -194,10 +195,11 @@ export class AddressMap extends VirtualMemory {
     let at = from;
     while (at < to) {
       if (!this.#find(at, 1)) {
+        const start = at;
         const { reason } = this.fault;
-        const end = this.#mappedAgain(at, to);
-        yield { start: at, end, state: reason, paddr: -1 };
-        at = end;
+        do at = this.#mappedAgain(at, to);
+        while (at < to && !this.#find(at, 1) && this.fault.reason === reason);
+        yield { start, end: at, state: reason, paddr: -1 };
         continue;
       }
       const memory = this.#memory;
@@ -222,8 +224,10 @@ export class AddressMap extends VirtualMemory {
       const start = joinU64(pieces.startHigh[next], pieces.startLow[next]);
       if (start > at && start < end) end = start;
     }
-    const page = at - (at % LEAST_PAGE) + LEAST_PAGE;
-    return this.translator !== null && page < end ? page : end;
+    if (this.translator === null) return end;
+    const { reach } = this.translator;
+    const again = reach > 0 ? at + BigInt(reach) : at - (at % LEAST_PAGE) + LEAST_PAGE;
+    return again < end ? again : end;
   }
 
   /** Where `vaddr` is: sets #memory, #target and #reach, or leaves the reason in `fault`. */
@@ -242,13 +246,16 @@ export class AddressMap extends VirtualMemory {
     }
     if (this.translator !== null) {
       const paddr = this.translator.translate(vaddr, this.fault);
-      if (paddr < 0) return false;
+      if (paddr < 0) {
+        this.fault.length = length;
+        return false;
+      }
       this.#memory = this.physical;
       this.#target = paddr;
       this.#reach = this.translator.reach;
       return true;
     }
-    this.fault.set('virtual', vaddr, length, this.#missing);
+    this.fault.set('virtual', vaddr, length, this.missing);
     return false;
   }
 

@@ -1,3 +1,6 @@
 export * from './kernel-map.js';
 export * from './mappings.js';
 export * from './page-table.js';
+export * from './reverse.js';
+export * from './user.js';
+export * from './vtop.js';

@@ -117,12 +117,19 @@ export class PageTable implements Translator {
   translate(vaddr: bigint, fault: FaultRecord): number {
     splitU64(vaddr);
     const addressLow = low;
-    if (!this.#canonical(high, addressLow)) return fault.set('virtual', vaddr, 1, this.#reason, this.#detail);
+    if (!this.#canonical(high, addressLow)) return this.#tell(vaddr, addressLow, fault);
     const addressHigh = this.#high;
     const key = addressHigh * this.#regionFactor + (addressLow >>> this.#regionShift);
     const slot = this.#cache === null ? -1 : this.#cache.find(key);
     const paddr = slot < 0 ? this.#uncached(addressHigh, addressLow, key) : this.#cached(addressHigh, addressLow, slot);
-    return paddr >= 0 ? paddr : fault.set('virtual', vaddr, 1, this.#reason, this.#detail);
+    return paddr >= 0 ? paddr : this.#tell(vaddr, addressLow, fault);
+  }
+
+  /** The fault is the same up to where another entry of that table begins. */
+  #tell(vaddr: bigint, addressLow: number, fault: FaultRecord): -1 {
+    const { shift } = this.#faultLevel ?? this.#levels.top;
+    this.reach = 2 ** shift - offsetIn(shift, this.#high, addressLow);
+    return fault.set('virtual', vaddr, 1, this.#reason, this.#detail);
   }
 
   #cached(addressHigh: number, addressLow: number, slot: number): number {
@@ -152,8 +159,7 @@ export class PageTable implements Translator {
   #page(base: number, addressHigh: number, addressLow: number): number {
     if (base < 0) return -1;
     const { shift } = this.#leaf as Rule;
-    const offset =
-      shift < 32 ? addressLow & (2 ** shift - 1) : (addressHigh & (2 ** (shift - 32) - 1)) * HALF + addressLow;
+    const offset = offsetIn(shift, addressHigh, addressLow);
     this.reach = 2 ** shift - offset;
     return base + offset;
   }
@@ -261,6 +267,11 @@ export class PageTable implements Translator {
       fault: paddr < 0 ? { reason: this.#reason, level, detail: this.#detail } : null,
     };
   }
+}
+
+/** The lowest `shift` bits of an address. */
+function offsetIn(shift: number, addressHigh: number, addressLow: number): number {
+  return shift < 32 ? addressLow & (2 ** shift - 1) : (addressHigh & (2 ** (shift - 32) - 1)) * HALF + addressLow;
 }
 
 function inQuarters(rule: Rule, entryLow: number, index: number, entries: number): boolean {
