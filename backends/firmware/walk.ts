@@ -1,5 +1,5 @@
 // What boot firmware does after the warm reset: from SMEM to the tables of contents to the region records, all of it in memory and nowhere else.
-import type { Issues, PhysicalMemory } from 'kdumpling/reader';
+import { type Issues, MemoryFault, type PhysicalMemory } from 'kdumpling/reader';
 import {
   decodeGlobalToc,
   decodeRegionRecords,
@@ -43,7 +43,7 @@ const MOST_TOC = 8192;
 
 /**
  * All valid regions of all enabled subsystems, in table order. Tables that are not there end the walk with an issue.
- * @throws InputError where SMEM itself is not there, MemoryFault where its memory is not
+ * @throws InputError where SMEM itself is not there, MemoryFault where its memory or that of the minidump table is not
  */
 export function walkTables(memory: PhysicalMemory, smem: SmemPlace, issues: Issues): FirmwareRegion[] {
   const toc = readGlobalToc(memory, smem, issues);
@@ -94,6 +94,33 @@ function readGlobalToc(memory: PhysicalMemory, smem: SmemPlace, issues: Issues) 
   );
 }
 
+/** The first `count` region records; fewer, with an issue, where memory ends before: what other subsystems have is dumped all the same. */
+function recordBytes(
+  memory: PhysicalMemory,
+  paddr: number,
+  count: number,
+  subsystem: number,
+  issues: Issues,
+): Uint8Array {
+  const bytes = new Uint8Array(count * REGION_RECORD_SIZE);
+  for (let i = 0; i < count; i++) {
+    const at = paddr + i * REGION_RECORD_SIZE;
+    const record = bytes.subarray(i * REGION_RECORD_SIZE, (i + 1) * REGION_RECORD_SIZE);
+    try {
+      memory.read(at, record);
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+      issues.add(
+        'region-table-missing',
+        `the region table of subsystem ${subsystem} has ${count} records, of which ${i} can be read: ${error.message}`,
+        at,
+      );
+      return bytes.subarray(0, i * REGION_RECORD_SIZE);
+    }
+  }
+  return bytes;
+}
+
 function subsystemRegions(
   memory: PhysicalMemory,
   subsystem: SubsystemToc,
@@ -101,7 +128,7 @@ function subsystemRegions(
   issues: Issues,
 ): FirmwareRegion[] {
   const count = Math.min(subsystem.regionCount, MOST_READ_REGIONS);
-  const records = decodeRegionRecords(memory.bytes(subsystem.regionsBase, count * REGION_RECORD_SIZE), {
+  const records = decodeRegionRecords(recordBytes(memory, subsystem.regionsBase, count, index, issues), {
     source: 'memory',
     record: 'region table',
     base: subsystem.regionsBase,
