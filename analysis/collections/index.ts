@@ -1,0 +1,13 @@
+export * from './bitmap.js';
+export * from './cpu-masks.js';
+export * from './hlist.js';
+export * from './idr.js';
+export * from './list.js';
+export * from './llist.js';
+export * from './maple-tree.js';
+export * from './per-cpu.js';
+export * from './radix-tree.js';
+export * from './rbtree.js';
+export type { SlotWalk } from './slot-tree.js';
+export * from './static-key.js';
+export * from './xarray.js';
