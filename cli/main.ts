@@ -25,6 +25,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
   log: { about: "print the kernel's log", load: () => import('./log.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
+  vtop: { about: 'translate addresses, showing the page table entries', load: () => import('./vtop.js') },
 };
 
 /** Progress that nobody watches. */

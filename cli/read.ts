@@ -1,6 +1,8 @@
 // kdumpling read: memory at an address, as a hexdump, as words, or as it is.
 import { Command, Option } from 'commander';
+import { attachPageTables } from 'kdumpling/analysis/vtop';
 import { type Dump, FAULT_SENTENCES, hex, type Issue, Issues, U64_MAX } from 'kdumpling/reader';
+import type { LayeredSymbols } from 'kdumpling/reader/debuginfo';
 import { parseSize } from 'kdumpling/reader/node';
 import { parseAddress, parseNumber } from './address-argument.js';
 import { type Answer, type CommandContext, type DefineCommand, UsageError } from './command.js';
@@ -76,7 +78,11 @@ async function read(
   const dump = await openDumpArgument([text], options);
   try {
     const issues = new Issues();
-    const result = new Reading(dump, requestOf(dump, addr, asked, options, issues), issues);
+    let symbols: LayeredSymbols | null = null;
+    const openSymbols = () => (symbols ??= openDumpSymbols(dump, options, issues));
+    // Where the page tables cannot be had, what is not found without them is told of by the reason for each stretch.
+    attachPageTables(dump, openSymbols);
+    const result = new Reading(dump, requestOf(addr, asked, options, openSymbols), issues);
     if (options.raw === true) result.writeRaw(bytes => context.terminal.out(bytes));
     context.answer(options.json === true ? jsonAnswer(result) : textAnswer(result, options.raw === true), options);
   } finally {
@@ -96,14 +102,19 @@ function physicalAddress(text: string): bigint {
   throw new UsageError(`${JSON.stringify(text)} is no physical address: give 0x… or a decimal number`);
 }
 
-function requestOf(dump: Dump, addr: string, asked: bigint | null, options: ReadArguments, issues: Issues): Request {
+function requestOf(
+  addr: string,
+  asked: bigint | null,
+  options: ReadArguments,
+  openSymbols: () => LayeredSymbols,
+): Request {
   const physical = options.physical === true;
   const unit = Number(options.unit) as Unit;
   let address: bigint;
   let usual = USUAL_LENGTH;
   if (physical) address = physicalAddress(addr);
   else {
-    const given = parseAddress(addr, () => openDumpSymbols(dump, options, issues));
+    const given = parseAddress(addr, openSymbols);
     address = given.address;
     if (given.symbol?.sizeFrom === 'exact' && given.symbol.size > 0) usual = BigInt(given.symbol.size);
   }

@@ -6,10 +6,9 @@ const HALF = 0x1_0000_0000;
 
 export const TABLE = 0;
 export const PAGE = 1;
-export const NOT_PRESENT = 2;
-export const CORRUPT = 3;
+const CORRUPT = 2;
 
-const KINDS = { table: TABLE, page: PAGE, 'not-present': NOT_PRESENT, corrupt: CORRUPT } as const;
+const KINDS = { table: TABLE, page: PAGE, corrupt: CORRUPT } as const;
 
 /** A field of an entry that is part of an address: (half >>> shift & mask) * factor. */
 interface Field {
@@ -59,7 +58,7 @@ export class Rule {
     const shift = rule.is === 'page' ? (rule.shift ?? levelShift) : levelShift;
     this.shift = shift;
     this.span = rule.is === 'page' ? (rule.span ?? shift) : shift;
-    this.why = rule.is === 'not-present' || rule.is === 'corrupt' ? rule.why : '';
+    this.why = rule.is === 'corrupt' ? rule.why : '';
     this.quarterFirst = rule.is === 'table' ? (rule.quarters?.first ?? 0) : 0;
     this.quarterLast = rule.is === 'table' ? (rule.quarters?.last ?? 0) : 0;
     const address: EntryAddress = rule.is === 'table' || rule.is === 'page' ? rule.address : { mask: 0n };
@@ -104,6 +103,7 @@ export class Level {
   readonly entries: number;
   readonly rules: readonly Rule[];
   /** Sentences for faults, made once. */
+  readonly empty: string;
   readonly absent: string;
   readonly beyond: string;
   readonly wide: string;
@@ -116,7 +116,8 @@ export class Level {
     this.entries = 2 ** level.bits;
     this.#indexMask = this.entries - 1;
     this.rules = level.rules.map(rule => new Rule(rule, level.shift));
-    this.absent = `the ${level.name} entry maps nothing`;
+    this.empty = `the ${level.name} entry is 0`;
+    this.absent = `the ${level.name} entry is not present`;
     this.beyond = `the ${level.name} table ends before this address`;
     this.wide = `the address in the ${level.name} entry is not one`;
     this.reserved = `reserved bits are set in the ${level.name} entry`;

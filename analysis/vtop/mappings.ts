@@ -2,7 +2,7 @@
 // damaged dump holds): a table below which nothing was found is not gone through again, so work is bounded by the tables that exist and by what is found.
 import { hex, type Issues, MemoryFault, type PhysicalMemory } from 'kdumpling/reader';
 import type { PagingTables } from 'kdumpling/reader/arch';
-import { type Level, type Levels, levelsOf, NOT_PRESENT, PAGE, type Rule } from './levels.js';
+import { type Level, type Levels, levelsOf, PAGE, type Rule } from './levels.js';
 import type { PageTable } from './page-table.js';
 
 /** One entry that maps memory. */
@@ -130,7 +130,7 @@ class Descent {
       }
       if (entryLow === 0 && entryHigh === 0) continue;
       const rule = level.match(entryHigh, entryLow);
-      if (rule === null || rule.kind === NOT_PRESENT) continue;
+      if (rule === null) continue;
       const base = this.#baseOf(frame, index);
       if (base === null) continue;
       const address = this.#addressIn(rule, entryHigh, entryLow, level, base);

@@ -11,7 +11,7 @@ import {
   type Translator,
 } from 'kdumpling/reader';
 import type { AddressForm, PagingTables } from 'kdumpling/reader/arch';
-import { CORRUPT, type Level, type Levels, levelsOf, PAGE, type Rule, TABLE } from './levels.js';
+import { type Level, type Levels, levelsOf, PAGE, type Rule, TABLE } from './levels.js';
 import { TableCache } from './table-cache.js';
 
 /** An entry that a walk read. */
@@ -205,8 +205,11 @@ export class PageTable implements Translator {
       const entryLow = swapped ? second32 : first32;
       if (steps !== null) steps.push({ level: level.name, entryAddress, entry: joinU64(entryHigh, entryLow) });
       const rule = level.match(entryHigh, entryLow);
-      if (rule === null) return this.#fault('not-present', level.absent, level);
-      if (rule.kind > PAGE) return this.#refused(rule, level);
+      if (rule === null) {
+        const nothing = entryHigh === 0 && entryLow === 0;
+        return this.#fault('not-present', nothing ? level.empty : level.absent, level);
+      }
+      if (rule.kind > PAGE) return this.#fault('corrupt', `the ${level.name} entry: ${rule.why}`, level);
       if ((entryHigh & rule.zeroHigh) !== 0 || (entryLow & rule.zeroLow) !== 0)
         return this.#fault('corrupt', level.reserved, level);
       const address = rule.address(entryHigh, entryLow);
@@ -221,14 +224,6 @@ export class PageTable implements Translator {
       table = address;
       level = next;
     }
-  }
-
-  #refused(rule: Rule, level: Level): -1 {
-    return this.#fault(
-      rule.kind === CORRUPT ? 'corrupt' : 'not-present',
-      `the ${level.name} entry: ${rule.why}`,
-      level,
-    );
   }
 
   #unreadable(level: Level, entryAddress: number): -1 {

@@ -19,7 +19,7 @@ export interface EntryAddress {
 }
 
 /** One kind of entry: it is this one if entry & mask == value. Of several rules the first that fits counts. */
-export type EntryRule = TableRule | PageRule | RefusedRule;
+export type EntryRule = TableRule | PageRule | CorruptRule;
 
 interface Fits {
   readonly mask: bigint;
@@ -48,9 +48,9 @@ export interface PageRule extends Fits {
   readonly span?: number;
 }
 
-/** Not mapped, or not an entry that there can be. */
-export interface RefusedRule extends Fits {
-  readonly is: 'not-present' | 'corrupt';
+/** Not an entry that there can be. */
+export interface CorruptRule extends Fits {
+  readonly is: 'corrupt';
   readonly why: string;
 }
 

@@ -39,7 +39,6 @@ function pteRules({ encryption, inverted }: Kind, frame: bigint): readonly Entry
       value: PROT_NONE,
       address: { mask, ...(inverted ? { inverted: true } : {}) },
     },
-    { is: 'not-present', mask: PRESENT, value: 0n, why: 'neither present nor PROT_NONE' },
   ];
 }
 
