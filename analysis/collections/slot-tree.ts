@@ -202,7 +202,8 @@ export class SlotWalk implements Iterable<bigint> {
   #belongs(bytes: NodeBytes, address: bigint, parent: bigint, slot: number): boolean {
     const { node } = this.#dialect;
     const claimed = node.parent === null ? parent : bytes.word(node.parent);
-    const claimedSlot = node.offset === null ? slot : bytes.u8(node.offset);
+    // A node that became the root when its tree shrank keeps its old slot (xas_shrink()).
+    const claimedSlot = node.offset === null || parent === 0n ? slot : bytes.u8(node.offset);
     const again = this.#seen.has(address);
     if (claimed === parent && claimedSlot === slot && !again) return true;
     this.#damage.tell(
