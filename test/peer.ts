@@ -24,6 +24,7 @@ export type PeerName =
   | 'makedumpfile'
   | 'python3'
   | 'gcc'
+  | 'bpftool'
   | 'arm64:crash'
   | 'arm64:makedumpfile';
 

@@ -1,10 +1,13 @@
-// All types that are to be had for a dump: from a vmlinux of the user's, from a bare file of BTF, from BTF in the dump; in that order.
+// All types that are to be had for a dump: DWARF of a vmlinux of the user's, then BTF: of a bare file, of the vmlinux, or in the dump.
 import { isElf } from '../formats/elf.js';
 import type { Issues } from '../issue.js';
 import type { ByteSource } from '../source.js';
+import type { BtfTypes } from './btf/btf-types.js';
 import { btfOfElf, btfOfFile } from './btf/file.js';
 import { btfOfDump } from './btf/find.js';
-import { openElfFile } from './elf-file.js';
+import { KernelBtf } from './btf/kernel-btf.js';
+import { modulesWithBtf } from './btf/modules.js';
+import { type ElfFile, openElfFile } from './elf-file.js';
 import { LayeredTypes } from './layered-types.js';
 import type { SymbolSpace } from './open-symbols.js';
 import type { Symbols } from './symbols.js';
@@ -15,26 +18,40 @@ export interface TypeOptions {
   readonly vmlinux?: ByteSource;
   /** A bare file of BTF, for instance a copy of /sys/kernel/btf/vmlinux. */
   readonly btf?: ByteSource;
+  /** Opens the DWARF of the vmlinux, if it has any; whoever wants it imports it. */
+  readonly dwarf?: (file: ElfFile, issues: Issues) => Types | null;
   readonly issues: Issues;
 }
 
 /** Null, with an issue, if there are no types. Throws InputError for a file that cannot be read as what it was said to be. */
 export function openTypes(space: SymbolSpace, symbols: Symbols, options: TypeOptions): Types | null {
-  const layers = [...fileTypes(options)];
-  // A dump's BTF is what its vmlinux has: a second copy would add nothing.
-  if (!layers.some(layer => layer.source === 'btf')) {
-    const types = btfOfDump(space, symbols, options.issues);
-    if (types !== null) layers.push(types);
-  }
-  return layers.length === 0 ? null : layers.length === 1 ? layers[0] : new LayeredTypes(layers);
+  const { vmlinux, issues } = options;
+  const file = vmlinux !== undefined && isElfSource(vmlinux) ? openElfFile(vmlinux) : null;
+  const layers: Types[] = [];
+  const dwarf = file === null ? null : (options.dwarf?.(file, issues) ?? null);
+  if (dwarf !== null) layers.push(dwarf);
+  const btf = kernelBtf(space, symbols, options, file, dwarf === null);
+  if (btf !== null) layers.push(new KernelBtf(btf, () => modulesWithBtf(space.virtual, symbols, btf, issues)));
+  return layers.length > 1 ? new LayeredTypes(layers) : (layers[0] ?? null);
 }
 
-function* fileTypes({ vmlinux, btf, issues }: TypeOptions): Iterable<Types> {
-  if (vmlinux !== undefined) {
-    const magic = new Uint8Array(4);
-    vmlinux.read(0, magic);
-    const types = isElf(magic) ? btfOfElf(openElfFile(vmlinux), issues) : null;
-    if (types !== null) yield types;
-  }
-  if (btf !== undefined) yield btfOfFile(btf, issues);
+/**
+ * A dump's BTF is what its vmlinux has: a second copy would add nothing.
+ * @param needed false where there are other types, so that it is not worth a search
+ */
+function kernelBtf(
+  space: SymbolSpace,
+  symbols: Symbols,
+  { btf, issues }: TypeOptions,
+  file: ElfFile | null,
+  needed: boolean,
+): BtfTypes | null {
+  if (btf !== undefined) return btfOfFile(btf, issues);
+  const inFile = file === null ? null : btfOfElf(file, issues);
+  return inFile ?? btfOfDump(space, symbols, issues, needed);
+}
+
+function isElfSource(source: ByteSource): boolean {
+  const magic = new Uint8Array(4);
+  return source.read(0, magic) === magic.length && isElf(magic);
 }

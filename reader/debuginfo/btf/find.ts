@@ -1,5 +1,6 @@
 // Finds BTF in a dump: where the kernel's symbols say, else by its magic number in the running kernel's image. Source: include/asm-generic/vmlinux.lds.h (__start_BTF, 5.2), kernel/bpf/btf.c.
 import { AddressMap } from '../../address-map.js';
+import { MemoryFault } from '../../fault.js';
 import { BTF_MAGIC, BTF_VERSION, type BtfHeader, btfHeaderFault, decodeBtfHeader } from '../../formats/btf.js';
 import { Issues } from '../../issue.js';
 import type { PhysicalMemory, VirtualMemory } from '../../memory.js';
@@ -12,9 +13,14 @@ import { HEADER_READ, readBtfSections, type SectionReader } from './sections.js'
 const NAME = 'BTF of the kernel';
 const START = '__start_BTF';
 const STOP = '__stop_BTF';
+const READ_ONLY = '__start_rodata';
 /** How far an image reaches behind its start. */
 const MOST_IMAGE = 256 << 20;
-const MOST_SCANNED = 2 ** 31;
+/** How far from the text's end BTF may begin. */
+const MOST_READ_ONLY = 64 << 20;
+const MOST_SCANNED = 2 ** 30;
+/** What is searched at a time. */
+const PIECE = 4 << 20;
 /** Every dump has some false headers: each module's struct btf holds one. */
 const MOST_FOUND = 4096;
 /** Bytes of all that is tried. */
@@ -22,16 +28,22 @@ const MOST_READ = 256 << 20;
 /** What is read where a longer read failed. */
 const STEP = 4096;
 
-/** The types of the running kernel; null with an issue if they are not in the dump. */
-export function btfOfDump(space: SymbolSpace, symbols: Symbols, issues: Issues): BtfTypes | null {
-  const found = symbols.resolve([START, STOP]);
+/**
+ * The types of the running kernel; null with an issue if they are not in the dump.
+ * @param needed false where types are known without it: then only symbols are asked, and nothing is told
+ */
+export function btfOfDump(space: SymbolSpace, symbols: Symbols, issues: Issues, needed = true): BtfTypes | null {
+  const found = symbols.resolve([START, STOP, READ_ONLY]);
   const start = found.get(START)?.address;
   const stop = found.get(STOP)?.address;
   if (start !== undefined && stop !== undefined && start < stop) {
     const types = btfAt(space.virtual, start, Number(stop - start), issues);
     if (types !== null) return types;
   }
-  return btfByScan(space, symbols, issues);
+  // Symbols that know where read-only data begins would know of BTF in it.
+  const types = needed && (start !== undefined || !found.has(READ_ONLY)) ? btfByScan(space, symbols, issues) : null;
+  if (types === null && needed) issues.add('no-btf', 'the dump has no BTF: types are unknown without a vmlinux');
+  return types;
 }
 
 /** BTF at an address, `size` bytes of it at most; null with an issue if there is none. */
@@ -54,6 +66,12 @@ function sizeOf({ hdrLen, typeOff, typeLen, strOff, strLen }: BtfHeader): number
 export function readerOf(memory: VirtualMemory, address: bigint): SectionReader {
   return (offset, into) => {
     const from = address + BigInt(offset);
+    try {
+      memory.read(from, into);
+      return into.length;
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+    }
     const end = readable(memory, from, into.length);
     if (end > 0) memory.read(from, into.subarray(0, end));
     return end;
@@ -71,22 +89,27 @@ function readable(memory: VirtualMemory, address: bigint, length: number): numbe
   return done;
 }
 
-/** Where the running kernel's image is in physical memory. */
+/** Where the running kernel's BTF can be in physical memory. */
 interface ImagePlace {
   readonly from: number;
   readonly to: number;
-  /** False where it is not known: all memory is searched. */
+  /** False where the image is not known: all memory is searched. */
   readonly known: boolean;
 }
 
+/** Read-only data, BTF among it, follows the text (RO_DATA of include/asm-generic/vmlinux.lds.h). */
 function imagePlace(space: SymbolSpace, symbols: Symbols): ImagePlace {
-  const found = symbols.resolve(['_stext', '_end']);
+  const found = symbols.resolve(['_stext', '_etext', '_end']);
   const stext = found.get('_stext')?.address ?? space.vmcoreinfo?.symbol('_stext');
-  const from = stext === undefined ? -1 : space.virtual.translate(stext);
-  if (stext === undefined || from < 0) return { from: 0, to: Number.MAX_SAFE_INTEGER, known: false };
-  const end = found.get('_end')?.address;
-  const length = end !== undefined && end > stext ? Math.min(Number(end - stext), MOST_IMAGE) : MOST_IMAGE;
-  return { from, to: from + length, known: true };
+  const text = stext === undefined ? -1 : space.virtual.translate(stext);
+  if (stext === undefined || text < 0) return { from: 0, to: Number.MAX_SAFE_INTEGER, known: false };
+  const after = (name: string): number => {
+    const address = found.get(name)?.address ?? 0n;
+    return address > stext && address - stext < MOST_IMAGE ? Number(address - stext) : 0;
+  };
+  const etext = after('_etext');
+  const end = after('_end') || (etext === 0 ? MOST_IMAGE : etext + MOST_READ_ONLY);
+  return { from: text + etext, to: text + end, known: true };
 }
 
 function btfByScan(space: SymbolSpace, symbols: Symbols, issues: Issues): BtfTypes | null {
@@ -94,7 +117,7 @@ function btfByScan(space: SymbolSpace, symbols: Symbols, issues: Issues): BtfTyp
   const memory = identity(physical);
   const place = imagePlace(space, symbols);
   let budget = MOST_READ;
-  for (const paddr of findHeaders(physical, place.from, place.to)) {
+  for (const paddr of findHeaders(physical, place)) {
     const header = headerAt(memory, BigInt(paddr));
     if (header === null) continue;
     budget -= sizeOf(header);
@@ -110,7 +133,6 @@ function btfByScan(space: SymbolSpace, symbols: Symbols, issues: Issues): BtfTyp
     }
     return types;
   }
-  issues.add('no-btf', 'the dump has no BTF: types are unknown without a vmlinux');
   return null;
 }
 
@@ -141,23 +163,30 @@ function accepted(memory: VirtualMemory, address: bigint, header: BtfHeader, iss
   return BtfTypes.open(sections, { pointerSize: memory.pointerSize, issues });
 }
 
-/** Physical addresses where a header's first word lies, aligned to 4 bytes. */
-function findHeaders(physical: PhysicalMemory, from: number, to: number): number[] {
+/** Physical addresses where a header's first word lies, aligned to 4 bytes; memory is searched piece by piece, as they are asked for. */
+function* findHeaders(physical: PhysicalMemory, place: ImagePlace): Iterable<number> {
   const magic = physical.littleEndian ? [BTF_MAGIC & 0xff, BTF_MAGIC >> 8] : [BTF_MAGIC >> 8, BTF_MAGIC & 0xff];
   // In the byte order of this machine, as the words below are.
   const [word] = new Uint32Array(Uint8Array.of(...magic, BTF_VERSION, 0).buffer);
-  const found: number[] = [];
+  const { start, end } = physical.bounds;
+  const to = Math.min(place.to, end);
+  let found: number[] = [];
   let scanned = 0;
-  physical.scan(from, to, (paddr, bytes) => {
-    const skip = (4 - (paddr % 4)) % 4;
-    const words = wordsOf(bytes, skip);
-    for (let i = words.indexOf(word); i >= 0 && found.length < MOST_FOUND; i = words.indexOf(word, i + 1)) {
-      found.push(paddr + skip + i * 4);
-    }
-    scanned += bytes.length;
-    return scanned < MOST_SCANNED && found.length < MOST_FOUND;
-  });
-  return found;
+  let total = 0;
+  for (let at = Math.max(place.from, start); at < to && scanned < MOST_SCANNED && total < MOST_FOUND; at += PIECE) {
+    found = [];
+    physical.scan(at, Math.min(to, at + PIECE), (paddr, bytes) => {
+      const skip = (4 - (paddr % 4)) % 4;
+      const words = wordsOf(bytes, skip);
+      for (let i = words.indexOf(word); i >= 0 && found.length < MOST_FOUND; i = words.indexOf(word, i + 1)) {
+        found.push(paddr + skip + i * 4);
+      }
+      scanned += bytes.length;
+      return undefined;
+    });
+    total += found.length;
+    yield* found;
+  }
 }
 
 /** The bytes from `skip` on as words, copied only where they do not lie aligned. */
