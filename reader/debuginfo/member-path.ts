@@ -12,8 +12,8 @@ export interface MemberPlace {
 }
 
 const STEP = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
-/** No kernel nests anonymous members deeper. */
-const MOST_DEPTH = 32;
+/** No struct of a kernel has as many anonymous members, at whatever depth. */
+const MOST_SEARCHED = 1024;
 
 /** The place of `path` in a type; null if a step of it is not there. Pointers are not followed. */
 export function memberPlace(type: Type, path: string): MemberPlace | null {
@@ -34,7 +34,7 @@ export function memberPlace(type: Type, path: string): MemberPlace | null {
       at = plain.element;
     } else {
       if (plain.kind !== 'struct' && plain.kind !== 'union') return null;
-      const found = findMember(plain, match[1], 0);
+      const found = findMember(plain, match[1], new Set());
       if (found === null) return null;
       bits += found.bits;
       bitSize = found.bitSize;
@@ -51,16 +51,18 @@ interface Found {
   readonly bitSize: number;
 }
 
-function findMember(compound: CompoundType, name: string, depth: number): Found | null {
+/** @param searched what was searched without success: a damaged source may nest a type in itself, many times over */
+function findMember(compound: CompoundType, name: string, searched: Set<CompoundType>): Found | null {
   for (const member of compound.members) {
     if (member.name === name) return { type: member.type, bits: member.bitOffset, bitSize: member.bitSize };
   }
-  if (depth === MOST_DEPTH) return null;
+  searched.add(compound);
+  if (searched.size >= MOST_SEARCHED) return null;
   for (const member of compound.members) {
     if (member.name !== '') continue;
     const inner = plainType(member.type);
-    if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
-    const found = findMember(inner, name, depth + 1);
+    if ((inner.kind !== 'struct' && inner.kind !== 'union') || searched.has(inner)) continue;
+    const found = findMember(inner, name, searched);
     if (found !== null) return { ...found, bits: found.bits + member.bitOffset };
   }
   return null;

@@ -1,4 +1,4 @@
-// The BTF of a running kernel with that of its modules: what the kernel's own cannot answer, each module's is asked, in the order in which they were loaded.
+// The BTF of a running kernel with that of its modules: what the kernel's own cannot answer, each module's is asked, the last loaded first.
 import type { FunctionType, NamedKind, Type, TypeOf, Types } from '../types.js';
 import type { BtfTypes } from './btf-types.js';
 import type { ModuleBtf } from './modules.js';

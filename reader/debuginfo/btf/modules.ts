@@ -76,7 +76,7 @@ export class ModuleBtf {
   }
 }
 
-/** The modules that have BTF, in the order in which they were loaded; what was found before damage stays. */
+/** The modules that have BTF, the last loaded first; what was found before damage stays. */
 export function modulesWithBtf(
   memory: VirtualMemory,
   symbols: Symbols,
