@@ -1,0 +1,3 @@
+export * from './dwarf.js';
+export * from './dwarf-types.js';
+export * from './sections.js';
