@@ -304,8 +304,8 @@ function writeManifest(out: NewFolder, manifest: CarveManifest): void {
 /** What `assemble` takes of the medium that a Qualcomm back-end wrote; null for what it does not take. */
 function assembleInput({ backend, files }: CarveAnswer, folder: string): string | null {
   if (files.length === 0 || !backend.startsWith('qcom-')) return null;
-  const image = files.find(({ paddr }) => paddr !== null);
-  if (image !== undefined) return `${join(folder, image.name)}@${image.paddr}`;
+  const images = files.filter(({ paddr }) => paddr !== null);
+  if (images.length > 0) return images.map(({ name, paddr }) => `${join(folder, name)}@${paddr}`).join(',');
   const isRawdump = files.length === 1 && files[0].name.endsWith('.img');
   return isRawdump ? join(folder, files[0].name) : folder;
 }

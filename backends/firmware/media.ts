@@ -1,5 +1,5 @@
 // The media that firmware or a download tool leaves a minidump on: a folder of blobs, a rawdump partition, or nothing but memory with the tables in it.
-import type { ByteSink, FolderSink, Issues, PhysicalMemory } from 'kdumpling/reader';
+import type { ByteSink, FolderSink, Issues, MemoryRun, PhysicalMemory } from 'kdumpling/reader';
 import { formatDumpInfo } from 'kdumpling/reader/formats/dump-info';
 import {
   encodeRawdump,
@@ -145,27 +145,58 @@ export function writeRawdump(
   return [{ name, size }];
 }
 
-/** All memory as one image from its first byte on. Where there is no memory, the file has a hole, as such images have; memory that was lost is told in one issue. */
+/** Gaps from this size on part an image in two: nothing reads them, and nobody has to go over them. */
+const PARTING_GAP = 64 << 20;
+/** The most images of one memory: machines have a handful of gaps. */
+const MOST_IMAGES = 64;
+
+/** Stretches of memory with what lies between them too small to part them. */
+function stretches(memory: PhysicalMemory): { start: number; end: number }[] {
+  const found: { start: number; end: number }[] = [];
+  for (const { start, end, state } of memory.runs(memory.extents.starts[0], memory.extents.end)) {
+    if (state !== 'data' && state !== 'zero') continue;
+    const last = found[found.length - 1];
+    if (last !== undefined && (start - last.end < PARTING_GAP || found.length === MOST_IMAGES)) last.end = end;
+    else found.push({ start, end });
+  }
+  return found;
+}
+
+/**
+ * All memory as an image from its first byte on, or several where large gaps part it. Where there is no memory, a file has a hole, as such images have; memory
+ * that was lost is told in one issue.
+ */
 export function writeRam(memory: PhysicalMemory, out: FolderSink, issues: Issues): WrittenFile[] {
   const { extents } = memory;
-  if (extents.length === 0) {
+  const images = extents.length === 0 ? [] : stretches(memory);
+  if (images.length === 0) {
     issues.add('missing-memory', 'there is no memory: no image is written');
     return [];
   }
-  const base = extents.starts[0];
-  const name = `ram-0x${base.toString(16)}.img`;
-  const sink = out.file(name);
   let missing = 0;
-  copyWithHoles(memory, base, extents.end - base, sink, ({ start, end, state }) => {
+  const miss = ({ start, end, state }: MemoryRun) => {
     if (state !== 'hole') missing += end - start;
+  };
+  let at = extents.starts[0];
+  const outside = (to: number) => {
+    if (to > at) for (const run of memory.runs(at, to)) miss(run);
+  };
+  const files = images.map(({ start, end }): WrittenFile => {
+    outside(start);
+    const name = `ram-0x${start.toString(16)}.img`;
+    const sink = out.file(name);
+    copyWithHoles(memory, start, end - start, sink, miss);
+    sink.finish();
+    at = end;
+    return { name, size: end - start, paddr: start };
   });
+  outside(extents.end);
   if (missing > 0) {
     issues.add(
       'image-holes',
-      `${missing} bytes between physical addresses 0x${base.toString(16)} and 0x${extents.end.toString(16)} were lost: the image reads as zeros there`,
-      base,
+      `${missing} bytes between physical addresses 0x${extents.starts[0].toString(16)} and 0x${extents.end.toString(16)} were lost: an image reads as zeros there, or has no such place`,
+      extents.starts[0],
     );
   }
-  sink.finish();
-  return [{ name, size: extents.end - base, paddr: base }];
+  return files;
 }

@@ -45,10 +45,9 @@ function assemble(t: ExecutionContext, input: string, output: string, ...options
 
 /** INPUT of `assemble` for what `carve` left in a folder. */
 function inputOf(folder: string, media: string): string {
-  const image = readdirSync(folder).find(name => name.endsWith('.img'));
-  if (media === 'rawdump') return join(folder, image as string);
-  const paddr = /(0x[0-9a-f]+)\.img$/.exec(image ?? '')?.[1];
-  return media === 'ram' ? `${join(folder, image as string)}@${paddr}` : folder;
+  const images = readdirSync(folder).filter(name => name.endsWith('.img'));
+  if (media === 'rawdump') return join(folder, images[0]);
+  return media === 'ram' ? images.map(name => `${join(folder, name)}@${name.slice(4, -4)}`).join() : folder;
 }
 
 /** Every region of the manifest but the header, which the dump does not have. */

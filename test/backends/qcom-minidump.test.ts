@@ -213,6 +213,27 @@ test('a RAM image tells of memory that was lost, not of addresses without memory
   );
 });
 
+test('large gaps part a RAM image, small ones are holes in it', t => {
+  const far = RAM_START + 0x1_0000_0000;
+  const first = noise(0x1000, 1);
+  const second = noise(0x1000, 2);
+  const third = noise(0x1000, 3);
+  const pieces = [data(RAM_START, first), data(RAM_START + 0x10_0000, second), data(far, third)];
+  const { files, bytes, issues } = dump([region(1, 'x', 0, 8, 'Kx')], { media: 'ram' }, madeKernel({ pieces }));
+  t.deepEqual(
+    files.map(({ name, paddr }) => [name, paddr]),
+    [
+      ['ram-0x40000000.img', RAM_START],
+      ['ram-0x140000000.img', far],
+    ],
+  );
+  t.deepEqual(issues.list(), []);
+  const near = bytes(files[0].name);
+  t.deepEqual(near.slice(0, 0x1000), first);
+  t.deepEqual(near.slice(0x10_0000, 0x10_1000), second);
+  t.deepEqual(bytes(files[1].name).slice(0, 0x1000), third);
+});
+
 test('encrypted: the tables ask for it, blobs are noise, key files lie beside them', t => {
   const { kernel, bytes, names } = dump(REGIONS, { encrypted: true });
   t.deepEqual(
