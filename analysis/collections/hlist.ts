@@ -59,7 +59,8 @@ export function* hlistNodes(
 /** Whether a node with a wrong pprev is an element all the same: no other pointer leads to it, and its successor says that it comes from here. */
 function confirmed(memory: VirtualMemory, node: bigint, next: bigint, pprev: bigint): boolean {
   const claimed = memory.locate(pprev, memory.pointerSize);
-  if (claimed >= 0 && (wordAt(memory, claimed) & ~1n) === node) return false;
+  const there = claimed < 0 ? null : wordAt(memory, claimed);
+  if (there === node || there === (node | 1n)) return false;
   if (next === 0n) return false;
   const behind = memory.locate(next, 2 * memory.pointerSize);
   return behind >= 0 && wordAt(memory, behind + memory.pointerSize) === node;

@@ -58,6 +58,7 @@ class Walk {
   readonly #blacks: boolean[] = [];
   /** Nodes that were entered although their parent word is wrong. */
   readonly #doubtful = new Set<bigint>();
+  #first = 0n;
   /** Of the node last loaded. */
   #word = 0n;
   #right = 0n;
@@ -70,6 +71,7 @@ class Walk {
 
   /** @param parent what the first node's parent must be; null: anything */
   *from(first: bigint, parent: bigint | null): Generator<bigint, void> {
+    this.#first = first;
     this.#descend(first, parent, 0, true);
     for (;;) {
       const node = this.#nodes.pop();
@@ -110,8 +112,8 @@ class Walk {
   }
 
   /**
-   * Loads a node and says whether it belongs here. One whose parent word names another is entered only if that other does not have it as a child: so no node is
-   * met twice, and what hangs below a damaged word is still found.
+   * Loads a node and says whether it belongs here. One whose parent word names another is entered only if that other does not have it as a child (and it is not the
+   * first): so no node is met twice, and what hangs below a damaged word is still found.
    */
   #enter(node: bigint, parent: bigint | null): boolean {
     if (!this.#load(node)) {
@@ -131,6 +133,7 @@ class Walk {
     if (claimed === parent) return true;
     if (this.#doubtful.has(node)) return false;
     this.#doubtful.add(node);
+    if (node === this.#first && parent !== 0n) return false;
     const { pointerSize } = this.#memory;
     const at = claimed === 0n ? -1 : this.#memory.locate(claimed, 3 * pointerSize);
     const elsewhere =

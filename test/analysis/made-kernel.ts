@@ -15,6 +15,7 @@ import type {
 import { type Piece, PiecesMemory } from '../reader/pieces-memory.js';
 
 export const BASE = 0xffff_8880_0000_0000n;
+export const BASE32 = 0xc000_0000n;
 const SPAN = 1n << 40n;
 
 export const int = (name: string, size: number, signed: boolean): Type => ({
@@ -129,18 +130,26 @@ export interface MadeKernel {
   readonly symbols?: Readonly<Record<string, bigint>>;
   /** s390x if false. */
   readonly littleEndian?: boolean;
+  /** i386 if 4: addresses begin at BASE32. */
+  readonly pointerSize?: 4 | 8;
 }
 
-export function madeKernel({ pieces, types = [], symbols = {}, littleEndian = true }: MadeKernel): Kernel {
-  const arch = architectureByName(littleEndian ? 'x86_64' : 's390x');
+export function madeKernel({
+  pieces,
+  types = [],
+  symbols = {},
+  littleEndian = true,
+  pointerSize = 8,
+}: MadeKernel): Kernel {
+  const arch = architectureByName(pointerSize === 4 ? 'i386' : littleEndian ? 'x86_64' : 's390x');
   if (arch === null) throw new Error('the architecture is not there');
-  const physical = new PiecesMemory(pieces, littleEndian);
+  const physical = new PiecesMemory(pieces, littleEndian, pointerSize);
   const virtual = new AddressMap(physical, [
     {
       name: 'linear',
       method: 'linear',
-      first: BASE,
-      last: BASE + SPAN - 1n,
+      first: pointerSize === 4 ? BASE32 : BASE,
+      last: pointerSize === 4 ? 0xffff_ffffn : BASE + SPAN - 1n,
       target: 0,
       confirmedBy: '',
       partial: false,
@@ -149,7 +158,7 @@ export function madeKernel({ pieces, types = [], symbols = {}, littleEndian = tr
   const issues = new Issues();
   const dump: Dump = {
     name: 'made',
-    container: { format: 'raw', flattened: false, compression: [], littleEndian, bits: 64, files: 1 },
+    container: { format: 'raw', flattened: false, compression: [], littleEndian, bits: arch.bits, files: 1 },
     arch,
     pageSize: 4096,
     physical,
