@@ -21,9 +21,12 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   config: { about: "print the kernel's .config", load: () => import('./config.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
   env: { about: 'tell of the machine and its state', load: () => import('./env.js') },
+  files: { about: 'open files of a process', load: () => import('./files.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
   sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
   log: { about: "print the kernel's log", load: () => import('./log.js') },
+  mounts: { about: 'what is mounted where', load: () => import('./mounts.js') },
+  ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
   vtop: { about: 'translate addresses, showing the page table entries', load: () => import('./vtop.js') },
 };

@@ -1,3 +1,4 @@
+export * from './columns.js';
 export * from './object.js';
 export * from './scalar.js';
 export * from './struct.js';

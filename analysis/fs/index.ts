@@ -1,0 +1,3 @@
+export * from './files.js';
+export * from './mounts.js';
+export * from './paths.js';
