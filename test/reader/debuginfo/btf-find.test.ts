@@ -1,6 +1,6 @@
 // BTF found in memory: made memory with false headers before the true one, and real dumps, where a vmlinux and bpftool tell what is right.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { AddressMap, type Dump, Issues, MemorySource, openDump } from 'kdumpling/reader';
 import {
@@ -331,7 +331,7 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
       const path = join(folder, `${module.name}.btf`);
       writeFileSync(path, dump.virtual.bytes(module.data, module.size));
       const args = ['-j', '-B', realVmlinux(name), 'btf', 'dump', 'file', path];
-      const told = JSON.parse(peer('bpftool', args, [folder]).stdout) as Told;
+      const told = JSON.parse(peer('bpftool', args, [folder, dirname(realVmlinux(name))]).stdout) as Told;
       const types = module.types();
       t.is(types?.count, told.types.length, module.name);
       for (const { id, kind, name: label, size, vlen } of told.types) {
