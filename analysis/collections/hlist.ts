@@ -41,6 +41,10 @@ export function* hlistNodes(
     }
     const next = wordAt(memory, place);
     const pprev = wordAt(memory, place + memory.pointerSize);
+    if (at === head) {
+      damage.tell(at, `the pointer at ${hex(from)} is the head's own address`);
+      return;
+    }
     if (pprev !== from) {
       damage.tell(at, `pprev of ${hex(at)} is ${pointerText(pprev)}, not ${hex(from)}`);
       passed ??= new Set();

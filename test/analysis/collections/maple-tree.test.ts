@@ -189,16 +189,17 @@ const TWELVE = Array.from({ length: 12 }, (_, i) => ({
 
 /** Leaves of four slots; the last one is NULL up to the end. */
 function damaged(
-  change: (memory: MadeMemory, root: bigint, leaves: readonly bigint[]) => readonly bigint[] | undefined,
+  change: (memory: MadeMemory, root: bigint, leaves: readonly bigint[]) => void,
+  holes: (leaves: readonly bigint[]) => readonly bigint[] = () => [],
 ) {
   const writer = new Writer(LITTLE, { fill: 4, implied: false, gaps: true });
   writer.write(TWELVE);
   const { memory, tree } = writer;
   const root = memory.word(tree + 8n) & ~255n;
   const leaves = [0n, 1n, 2n].map(i => memory.word(root + 80n + i * 8n) & ~255n);
-  const holes = change(memory, root, leaves) ?? [];
+  change(memory, root, leaves);
   const walk = walked(issues =>
-    mapleEntries(memory.kernel(mapleTypes(LITTLE), {}, holes), tree, issues, { name: 'x' }),
+    mapleEntries(memory.kernel(mapleTypes(LITTLE), {}, holes(leaves)), tree, issues, { name: 'x' }),
   );
   return { ...walk, found: walk.found.map(entry => Number(entry - 0x8000n) / 64) };
 }
@@ -207,29 +208,32 @@ test('damage: parents, slots, pivots, dead and foreign nodes, memory cut out', t
   const all = TWELVE.map((_, i) => i);
   const without = (from: number, to: number) => all.filter(i => i < from || i >= to);
   t.deepEqual(
-    damaged(() => undefined),
+    damaged(() => {}),
     { found: all, codes: [], messages: [] },
   );
-  const parent = damaged((memory, _, [leaf]) => void memory.words(leaf, 0xdead_0000_0000_0006n));
+  const parent = damaged((memory, _, [leaf]) => memory.words(leaf, 0xdead_0000_0000_0006n));
   t.deepEqual([parent.found, parent.codes], [all, ['damaged-maple-tree']]);
-  const dead = damaged((memory, _, leaves) => void memory.words(leaves[1], leaves[1]));
+  const dead = damaged((memory, _, leaves) => memory.words(leaves[1], leaves[1]));
   t.deepEqual(dead.found, all);
   t.regex(dead.messages[0], /it was taken out of the tree$/);
-  const slot = damaged((memory, root, [leaf]) => void memory.words(leaf, root | (2n << 3n) | 6n));
+  const slot = damaged((memory, root, [leaf]) => memory.words(leaf, root | (2n << 3n) | 6n));
   t.deepEqual([slot.found, slot.codes], [all, ['damaged-maple-tree']]);
-  const pivot = damaged((memory, _, leaves) => void memory.words(leaves[1] + 16n, 0x1234_5678_9abcn));
+  const pivot = damaged((memory, _, leaves) => memory.words(leaves[1] + 16n, 0x1234_5678_9abcn));
   t.deepEqual([pivot.found, pivot.codes], [without(5, 8), ['damaged-maple-tree']]);
-  const foreign = damaged((memory, root, leaves) => void memory.words(root + 80n, leaves[2] | (LEAF << 3n) | 4n));
+  const foreign = damaged((memory, root, leaves) => memory.words(root + 80n, leaves[2] | (LEAF << 3n) | 4n));
   t.deepEqual([foreign.found, foreign.codes], [without(0, 4), ['damaged-maple-tree']]);
-  const circle = damaged((memory, root) => void memory.words(root + 88n, root | (ARANGE << 3n) | 4n));
+  const circle = damaged((memory, root) => memory.words(root + 88n, root | (ARANGE << 3n) | 4n));
   t.deepEqual([circle.found, circle.codes], [without(4, 8), ['damaged-maple-tree']]);
-  const wild = damaged((memory, root) => void memory.words(root + 88n, 0x1234_5600n | (LEAF << 3n) | 4n));
+  const wild = damaged((memory, root) => memory.words(root + 88n, 0x1234_5600n | (LEAF << 3n) | 4n));
   t.deepEqual([wild.found, wild.codes], [without(4, 8), ['unreadable-maple-tree']]);
-  const type = damaged((memory, root, leaves) => void memory.words(root + 88n, leaves[1] | (9n << 3n) | 4n));
+  const type = damaged((memory, root, leaves) => memory.words(root + 88n, leaves[1] | (9n << 3n) | 4n));
   t.deepEqual([type.found, type.codes], [without(4, 8), ['damaged-maple-tree']]);
-  const cut = damaged((_, __, leaves) => [leaves[1]]);
+  const cut = damaged(
+    () => {},
+    leaves => [leaves[1]],
+  );
   t.deepEqual([cut.found, cut.codes], [without(4, 8), ['unreadable-maple-tree']]);
-  const nothing = damaged((memory, root) => void memory.words(root + 88n, 0n));
+  const nothing = damaged((memory, root) => memory.words(root + 88n, 0n));
   t.deepEqual([nothing.found, nothing.codes], [without(4, 8), ['damaged-maple-tree']]);
 });
 
