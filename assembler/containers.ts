@@ -29,8 +29,8 @@ export function describeElf(
     entry: whole(dump, 'elf.entry', 0n),
     notes: elfNotes(dump, container.littleEndian, issues),
     segments: dump.segments,
-    maps: dump.virtual.ranges.map(range => cutImage(range, dump, image)),
-    virtual: dump.virtual,
+    maps: () => dump.virtual.ranges.map(range => cutImage(range, dump, image)),
+    virtual: () => dump.virtual,
   };
 }
 

@@ -2,7 +2,7 @@
 import { alignUp, type ByteSink, type Dump, type Issues, LongNote, readExactly } from 'kdumpling/reader';
 import { encodeNotes, type Note, noteSize } from 'kdumpling/reader/formats/notes';
 import { encodeRealBytes, isRealBytes } from 'kdumpling/reader/formats/real-bytes';
-import type { DumpPlan } from './plan.js';
+import { type DumpPlan, partialPages } from './plan.js';
 
 /** makedumpfile's name for the note of an ELF core that lists what was erased. */
 const ERASEINFO_NAME = 'ERASEINFO';
@@ -67,16 +67,17 @@ export function elfNotes(dump: Dump, littleEndian: boolean, issues: Issues): Out
 /** For kdump: eraseinfo has its own place, and pages that are there only in part need a note that tells which bytes are real. */
 export function kdumpNotes(dump: Dump, plan: DumpPlan, littleEndian: boolean, issues: Issues): OutputNotes {
   const notes = withVmcoreinfo(dump, issues).filter(note => dump.eraseinfo === null || note.name !== ERASEINFO_NAME);
-  if (plan.partial.length === 0) return new OutputNotes(notes, littleEndian);
-  const bytes = plan.partial.reduce((sum, { start, end }) => sum + end - start, 0);
+  const partial = partialPages(plan);
+  if (partial.length === 0) return new OutputNotes(notes, littleEndian);
+  const bytes = partial.reduce((sum, { start, end }) => sum + end - start, 0);
   issues.add(
     'partial-pages',
-    `${bytes} bytes in ${plan.partial.length} pieces are less than whole pages, which is all that the format has: the rest of their pages is zeros, and a note of this program's own tells which bytes are real`,
-    plan.partial[0].start,
+    `${bytes} bytes in ${partial.length} pieces are less than whole pages, which is all that the format has: the rest of their pages is zeros, and a note of this program's own tells which bytes are real`,
+    partial[0].start,
   );
   // One that the input has was read for what is partial now.
   const old = notes.findIndex(isRealBytes);
-  const note = encodeRealBytes(plan.partial, littleEndian);
+  const note = encodeRealBytes(partial, littleEndian);
   if (old < 0) notes.push(note);
   else notes[old] = note;
   return new OutputNotes(notes, littleEndian);

@@ -1,6 +1,6 @@
 // What of a dump's memory is to be written, found in one walk over its states before any of it is read: every header, bitmap and offset
 // of an output follows from it.
-import { Extents, type MemoryRun, type PhysicalMemory } from 'kdumpling/reader';
+import { Extents, type MemoryRun, type PhysicalMemory, RangeColumns } from 'kdumpling/reader';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 
 /** Past every physical address that a dump may have. */
@@ -35,8 +35,6 @@ export interface DumpPlan {
   readonly missing: readonly ByteRange[];
   /** What headers claim beyond all likelihood: taken as if it had never been. */
   readonly unlikely: readonly ByteRange[];
-  /** The real bytes of pages that are there only in part. */
-  readonly partial: readonly ByteRange[];
   /** One past the last page that is present, excluded or missing. */
   readonly endPfn: number;
 }
@@ -47,27 +45,24 @@ export function planDump(physical: PhysicalMemory, pageSize: number, lost: reado
   const excluded = new RangeList(MOST_REMEMBERED);
   const missing = new RangeList(MOST_REMEMBERED);
   for (const run of physical.runs(0, MEMORY_END)) place(run, present, excluded, missing);
-  const there = present.ranges;
-  const kept = lost.length === 0 ? there : subtract(there, lost);
+  const laid = new RangeColumns();
   let bytes = 0;
-  const laid = kept.map(({ start, end }) => {
-    const value = bytes;
+  for (const { start, end } of lost.length === 0 ? present : subtract(present.ranges, lost)) {
+    laid.add(start, end, bytes);
     bytes += end - start;
-    return { start, end, value };
-  });
-  const size = { bytes, pieces: kept.length };
+  }
+  const size = { bytes, pieces: laid.length };
   const claims = likely(missing, size, MISSING);
   const lacking = { ranges: joined(claims.ranges, lost), beyond: claims.beyond };
   const filtered = likely(excluded, size, EXCLUDED);
-  const end = Math.max(lastEnd(kept), lastEnd(filtered.ranges), lastEnd(lacking.ranges));
+  const end = Math.max(laid.ends[laid.length - 1] ?? 0, lastEnd(filtered.ranges), lastEnd(lacking.ranges));
   return {
     pageSize,
-    present: Extents.from(laid),
+    present: Extents.of(laid),
     presentBytes: bytes,
     excluded: filtered.ranges,
     missing: lacking.ranges,
     unlikely: [...lacking.beyond, ...filtered.beyond],
-    partial: partialPages(kept, pageSize),
     endPfn: Math.ceil(end / pageSize),
   };
 }
@@ -177,10 +172,10 @@ export function joined(a: readonly ByteRange[], b: readonly ByteRange[]): ByteRa
   return list;
 }
 
-/** Pages that `ranges` cover only in part, as the byte ranges that they have. */
-function partialPages(ranges: readonly ByteRange[], pageSize: number): ByteRange[] {
+/** The real bytes of pages that are there only in part. */
+export function partialPages({ present, pageSize }: DumpPlan): ByteRange[] {
   const partial = new RangeList();
-  for (const { start, end } of ranges) {
+  for (const { start, end } of extentRanges(present)) {
     const firstPage = start - (start % pageSize);
     const lastPage = end - (end % pageSize);
     if (firstPage !== start) partial.add(start, Math.min(end, firstPage + pageSize));

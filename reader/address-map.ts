@@ -1,10 +1,10 @@
 // VirtualMemory as an ordered list of ranges, each with a method: a segment's own claim, a linear map confirmed by known content, page tables (added
 // by whoever can walk them). Where ranges overlap the earlier one wins.
-import { Extents } from './extents.js';
+import { Extents, RangeColumns } from './extents.js';
 import type { FaultReason, FaultRecord } from './fault.js';
 import { hex } from './fault.js';
 import { type MemoryState, MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
-import { high, joinU64, low, splitU64 } from './u64.js';
+import { high, joinU64, low, splitU64, U64_MAX } from './u64.js';
 
 /** How a range finds its bytes: `segment` and `linear` by physical address, `file` by the offset in the container of a core without physical addresses. */
 export type MapMethod = 'segment' | 'linear' | 'file';
@@ -57,19 +57,23 @@ class Pieces {
   readonly count: number;
 
   constructor(ranges: readonly AddressRange[]) {
-    const pieces = disjointPieces(ranges);
-    this.count = pieces.length;
-    this.startHigh = new Uint32Array(this.count);
-    this.startLow = new Uint32Array(this.count);
-    this.lengths = new Float64Array(this.count);
-    this.targets = new Float64Array(this.count);
-    this.owners = new Uint32Array(this.count);
-    for (const [i, { start, end, owner }] of pieces.entries()) {
-      splitU64(start);
-      this.startHigh[i] = high;
-      this.startLow[i] = low;
-      this.lengths[i] = Number(end - start);
-      this.targets[i] = ranges[owner].target + Number(start - ranges[owner].first);
+    const borders = new Borders(ranges);
+    const { starts, ends, values, length } = firstCome(ranges, borders);
+    this.count = length;
+    this.startHigh = new Uint32Array(length);
+    this.startLow = new Uint32Array(length);
+    this.lengths = new Float64Array(length);
+    this.targets = new Float64Array(length);
+    this.owners = new Uint32Array(length);
+    for (let i = 0; i < length; i++) {
+      const startHigh = borders.highs[starts[i]];
+      const startLow = borders.lows[starts[i]];
+      this.startHigh[i] = startHigh;
+      this.startLow[i] = startLow;
+      this.lengths[i] = (borders.highs[ends[i]] - startHigh) * 2 ** 32 + (borders.lows[ends[i]] - startLow);
+      const owner = Math.floor(values[i] / OWNER);
+      splitU64(ranges[owner].first);
+      this.targets[i] = ranges[owner].target + (startHigh - high) * 2 ** 32 + (startLow - low);
       this.owners[i] = owner;
     }
   }
@@ -89,24 +93,57 @@ class Pieces {
   }
 }
 
+/** All addresses where ranges begin or have ended, ascending, each once, in halves. Behind the highest stands 2^64. */
+class Borders {
+  readonly highs: Float64Array;
+  readonly lows: Float64Array;
+  readonly count: number;
+
+  constructor(ranges: readonly AddressRange[]) {
+    const all = new BigUint64Array(2 * ranges.length);
+    // What ends at 2^64 has no border there but the one that is always there.
+    for (const [i, { first, last }] of ranges.entries()) all.set([first, last === U64_MAX ? first : last + 1n], 2 * i);
+    all.sort();
+    this.highs = new Float64Array(all.length + 1);
+    this.lows = new Float64Array(all.length + 1);
+    let count = 0;
+    for (const border of all) {
+      splitU64(border);
+      if (count > 0 && this.highs[count - 1] === high && this.lows[count - 1] === low) continue;
+      this.highs[count] = high;
+      this.lows[count++] = low;
+    }
+    this.count = count;
+    this.highs[count] = 2 ** 32;
+    this.lows[count] = 0;
+  }
+
+  /** The number of a border. */
+  place(address: bigint): number {
+    splitU64(address);
+    let from = 0;
+    let to = this.count;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (this.highs[middle] < high || (this.highs[middle] === high && this.lows[middle] < low)) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+}
+
+/** The owner sits above the place, so that pieces are joined only where both go on. */
+const OWNER = 2 ** 24;
+
 /** First come, first served: the sweep of Extents over the places of all borders, since it knows numbers only. */
-function disjointPieces(ranges: readonly AddressRange[]): { start: bigint; end: bigint; owner: number }[] {
-  const borders = [...new Set(ranges.flatMap(range => [range.first, range.last + 1n]))];
-  borders.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-  const places = new Map(borders.map((border, i) => [border, i]));
-  // The owner sits above the place, so that pieces are joined only where both go on.
-  const OWNER = 2 ** 24;
-  const extents = Extents.from(
-    ranges.map((range, owner) => {
-      const start = places.get(range.first) as number;
-      return { start, end: places.get(range.last + 1n) as number, value: owner * OWNER + start };
-    }),
-  );
-  return Array.from({ length: extents.length }, (_, i) => ({
-    start: borders[extents.starts[i]],
-    end: borders[extents.ends[i]],
-    owner: Math.floor(extents.values[i] / OWNER),
-  }));
+function firstCome(ranges: readonly AddressRange[], borders: Borders): Extents {
+  const columns = new RangeColumns();
+  for (const [owner, { first, last }] of ranges.entries()) {
+    const start = borders.place(first);
+    const end = last === U64_MAX ? borders.count : borders.place(last + 1n);
+    columns.add(start, end, owner * OWNER + start);
+  }
+  return Extents.of(columns);
 }
 
 export class AddressMap extends VirtualMemory {

@@ -23,18 +23,15 @@ export class Extents {
    * plus the pieces made.
    */
   static from(ranges: readonly { start: number; end: number; value: number }[]): Extents {
-    let sorted = true;
-    for (let i = 1; i < ranges.length && sorted; i++) sorted = ranges[i - 1].end <= ranges[i].start;
-    const pieces = sorted ? ranges.filter(r => r.end > r.start) : disjoint(ranges);
-    const starts = new Float64Array(pieces.length);
-    const ends = new Float64Array(pieces.length);
-    const values = new Float64Array(pieces.length);
-    for (let i = 0; i < pieces.length; i++) {
-      starts[i] = pieces[i].start;
-      ends[i] = pieces[i].end;
-      values[i] = pieces[i].value;
-    }
-    return new Extents(starts, ends, values);
+    const columns = new RangeColumns();
+    for (const { start, end, value } of ranges) columns.add(start, end, value);
+    return Extents.of(columns);
+  }
+
+  /** As `from`, of ranges that are no objects: there may be many. */
+  static of(ranges: RangeColumns): Extents {
+    const { starts, ends, values } = ranges.inOrder() ? ranges : disjoint(ranges);
+    return new Extents(Float64Array.from(starts), Float64Array.from(ends), Float64Array.from(values));
   }
 
   /** Index of the range that holds `address`, or NOT_FOUND. */
@@ -69,46 +66,64 @@ export class Extents {
 
   /** Ranges that touch become one; values are lost (they become the starts). */
   merged(): Extents {
-    const ranges: { start: number; end: number; value: number }[] = [];
+    const ranges = new RangeColumns();
     for (let i = 0; i < this.length; i++) {
-      const last = ranges[ranges.length - 1];
-      if (last !== undefined && last.end === this.starts[i]) last.end = this.ends[i];
-      else ranges.push({ start: this.starts[i], end: this.ends[i], value: this.starts[i] });
+      const last = ranges.length - 1;
+      if (last >= 0 && ranges.ends[last] === this.starts[i]) ranges.ends[last] = this.ends[i];
+      else ranges.add(this.starts[i], this.ends[i], this.starts[i]);
     }
-    return Extents.from(ranges);
+    return Extents.of(ranges);
   }
 }
 
-interface Piece {
-  start: number;
-  end: number;
-  value: number;
+/** Ranges [start, end) with a value each, three numbers and no object for each. Those without bytes are left out. */
+export class RangeColumns {
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+  readonly values: number[] = [];
+
+  get length(): number {
+    return this.starts.length;
+  }
+
+  add(start: number, end: number, value: number): void {
+    if (!(end > start)) return;
+    this.starts.push(start);
+    this.ends.push(end);
+    this.values.push(value);
+  }
+
+  /** Ascending and disjoint as they are. */
+  inOrder(): boolean {
+    for (let i = 1; i < this.length; i++) if (this.ends[i - 1] > this.starts[i]) return false;
+    return true;
+  }
 }
 
 /** A sweep over all borders: of the ranges open at a place the earliest given is taken. */
-function disjoint(ranges: readonly Piece[]): Piece[] {
-  const order = ranges.map((_, i) => i).filter(i => ranges[i].end > ranges[i].start);
-  order.sort((a, b) => ranges[a].start - ranges[b].start || a - b);
-  const pieces: Piece[] = [];
+function disjoint({ starts, ends, values, length }: RangeColumns): RangeColumns {
+  const order = Uint32Array.from(starts, (_, i) => i).sort((a, b) => starts[a] - starts[b] || a - b);
+  const pieces = new RangeColumns();
   // A binary heap of open ranges, the earliest given on top; ended ones are dropped when they surface.
   const heap: number[] = [];
   let next = 0;
   let at = 0;
-  while (next < order.length || heap.length > 0) {
-    while (heap.length > 0 && ranges[heap[0]].end <= at) pop(heap);
+  while (next < length || heap.length > 0) {
+    while (heap.length > 0 && ends[heap[0]] <= at) pop(heap);
     if (heap.length === 0) {
-      if (next >= order.length) break;
-      at = ranges[order[next]].start;
+      if (next >= length) break;
+      at = starts[order[next]];
     }
-    while (next < order.length && ranges[order[next]].start <= at) push(heap, order[next++]);
-    while (heap.length > 0 && ranges[heap[0]].end <= at) pop(heap);
+    while (next < length && starts[order[next]] <= at) push(heap, order[next++]);
+    while (heap.length > 0 && ends[heap[0]] <= at) pop(heap);
     if (heap.length === 0) continue;
     const top = heap[0];
-    const stop = Math.min(ranges[top].end, next < order.length ? ranges[order[next]].start : Number.POSITIVE_INFINITY);
-    const value = ranges[top].value + (at - ranges[top].start);
-    const last = pieces[pieces.length - 1];
-    if (last !== undefined && last.end === at && last.value + (at - last.start) === value) last.end = stop;
-    else pieces.push({ start: at, end: stop, value });
+    const stop = Math.min(ends[top], next < length ? starts[order[next]] : Number.POSITIVE_INFINITY);
+    const value = values[top] + (at - starts[top]);
+    const last = pieces.length - 1;
+    const goesOn = last >= 0 && pieces.ends[last] === at && pieces.values[last] + (at - pieces.starts[last]) === value;
+    if (goesOn) pieces.ends[last] = stop;
+    else pieces.add(at, stop, value);
     at = stop;
   }
   return pieces;

@@ -6,13 +6,13 @@ import type { CoreSegment } from 'kdumpling/reader/formats/elf-core';
 import { type DumpPlan, MEMORY_END } from '../plan.js';
 
 /** More program headers than this help no reader; hostile segment tables could ask for billions. */
-const MOST_SEGMENTS = 1 << 18;
+const MOST_SEGMENTS = 1 << 17;
 
 /** @param maps the linear and image maps, checked against the dump's content; used where the source has no program headers */
 export function coreSegments(
   plan: DumpPlan,
   source: readonly ProgramHeader[],
-  maps: readonly AddressRange[],
+  maps: () => readonly AddressRange[],
 ): CoreSegment[] {
   const segments: CoreSegment[] = [];
   const loads = source.filter(header => header.type === PT_LOAD && header.paddr !== NO_PADDR);
@@ -23,9 +23,10 @@ export function coreSegments(
     }
     return segments;
   }
+  const ranges = maps();
   const flags = PF_R | PF_W | PF_X;
   let at = 0;
-  for (const { from, to, vaddrOf } of covered(maps, 'linear')) {
+  for (const { from, to, vaddrOf } of covered(ranges, 'linear')) {
     if (from < at) continue;
     addPieces(plan, at, from, BigInt, flags, segments);
     addPieces(plan, from, to, vaddrOf, flags, segments);
@@ -33,7 +34,7 @@ export function coreSegments(
   }
   // Memory without a known virtual address stands at its physical one, as QEMU writes it.
   addPieces(plan, at, MEMORY_END, BigInt, flags, segments);
-  for (const { from, to, vaddrOf } of covered(maps, 'image')) addPieces(plan, from, to, vaddrOf, flags, segments);
+  for (const { from, to, vaddrOf } of covered(ranges, 'image')) addPieces(plan, from, to, vaddrOf, flags, segments);
   return segments;
 }
 

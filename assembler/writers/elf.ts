@@ -19,9 +19,10 @@ export interface ElfDescription extends ElfKind {
   readonly notes: OutputNotes;
   /** The source's program headers; [] where it has none. */
   readonly segments: readonly ProgramHeader[];
-  readonly maps: readonly AddressRange[];
+  /** The linear and image maps; asked for only where the source has no program headers. */
+  readonly maps: () => readonly AddressRange[];
   /** Reads segments that have no physical address. */
-  readonly virtual: VirtualMemory;
+  readonly virtual: () => VirtualMemory;
 }
 
 const BLOCK = 65536;
@@ -41,6 +42,8 @@ export class ElfWriter implements DumpWriter {
     this.#plan = plan;
     this.#elf = elf;
     this.#virtualOnly = virtualSegments(plan, elf);
+    const segments = coreSegments(plan, elf.segments, elf.maps);
+    for (const segment of this.#virtualOnly) segments.push(segment);
     const core = {
       bits: elf.bits,
       littleEndian: elf.littleEndian,
@@ -49,7 +52,7 @@ export class ElfWriter implements DumpWriter {
       flags: elf.flags,
       entry: elf.entry,
       notesSize: elf.notes.size,
-      segments: [...coreSegments(plan, elf.segments, elf.maps), ...this.#virtualOnly],
+      segments,
     };
     const layout =
       plan.excluded.length > 0 ? unaligned(core, plan.pageSize) : layoutCore({ ...core, payloadAlign: plan.pageSize });
@@ -84,7 +87,7 @@ export class ElfWriter implements DumpWriter {
       this.#output.to(payloadAt ?? 0);
       for (let at = 0; at < filesz; at += BLOCK) {
         const part = block.subarray(0, Math.min(BLOCK, filesz - at));
-        this.#elf.virtual.read(vaddr + BigInt(at), part);
+        this.#elf.virtual().read(vaddr + BigInt(at), part);
         this.#output.write(part);
       }
     }
@@ -114,7 +117,7 @@ function virtualSegments(plan: DumpPlan, elf: ElfDescription): CoreSegment[] {
   const segments: CoreSegment[] = [];
   for (const { type, paddr, vaddr, filesz, memsz, flags } of elf.segments) {
     if (type !== PT_LOAD || paddr !== NO_PADDR) continue;
-    const there = readable(elf.virtual, vaddr, filesz);
+    const there = readable(elf.virtual(), vaddr, filesz);
     segments.push({ vaddr, paddr, filesz: there, memsz: there === filesz ? memsz : there, flags, align: 0, payloadAt });
     payloadAt += there;
   }

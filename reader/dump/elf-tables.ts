@@ -19,7 +19,7 @@ import type { Issues } from '../issue.js';
 import { type ByteSource, readExactly } from '../source.js';
 
 /** More headers than any writer makes: a core has a segment for each stretch of memory. */
-const MOST_HEADERS = 1 << 18;
+const MOST_HEADERS = 1 << 17;
 const HEADERS_PER_READ = 4096;
 
 export function readElfHeader(source: ByteSource): ElfHeader {

@@ -3,7 +3,7 @@
 //
 // Where segments overlap the earlier one counts. What p_memsz claims beyond p_filesz is never zeros: makedumpfile leaves out filtered pages so (`excluded`), unless the
 // claim passes what physical addresses can be (`hole`).
-import { Extents } from '../extents.js';
+import { Extents, RangeColumns } from '../extents.js';
 import { hex, InputError } from '../fault.js';
 import {
   type ElfHeader,
@@ -60,17 +60,7 @@ function openElf(input: DumpInput): OpenedContainer {
   const notes = bySections
     ? sectionNotes(source, header, sections, issues)
     : segmentNotes(source, header, table, issues);
-  if (segments.length === 0 && notes.length === 0) {
-    throw new InputError(
-      {
-        source: source.name,
-        record: 'ELF header',
-        ...elfHeaderField(header.bits, 'e_phnum'),
-        value: header.phnum,
-      },
-      'the core has neither segments nor notes',
-    );
-  }
+  if (segments.length === 0 && notes.length === 0) throw emptyCore(source, header, table, sections);
   const regions = isRegionCore(segments, notes);
   const physical = physicalMemory(source, segments, regions, input);
   const byFile = segments.some(({ paddr }) => paddr === NO_PADDR);
@@ -101,6 +91,31 @@ function openElf(input: DumpInput): OpenedContainer {
       ['elf.regions_only', regions, bySections ? 'section headers' : 'program headers'],
     ],
   };
+}
+
+/** A core without anything in it: because its tables lie behind the end of the file, or because it has none. */
+function emptyCore(
+  source: ByteSource,
+  header: ElfHeader,
+  table: readonly ProgramHeader[],
+  sections: readonly SectionHeader[],
+): InputError {
+  const tables = [
+    ['program header', header.phoff, header.phentsize, header.phnum, table.length, 'p_type'],
+    ['section header', header.shoff, header.shentsize, header.shnum, sections.length, 'sh_type'],
+  ] as const;
+  for (const [record, at, size, claimed, there, field] of tables) {
+    if (at === 0 || there >= claimed) continue;
+    return new InputError(
+      { source: source.name, record, offset: at + there * size, field },
+      `${claimed} ${record}s are claimed, but the file ends at ${source.size} and ${there === 0 ? 'none' : `only ${there}`} of them lie in it`,
+      'the file was cut short: take a whole copy',
+    );
+  }
+  return new InputError(
+    { source: source.name, record: 'ELF header', ...elfHeaderField(header.bits, 'e_phnum'), value: header.phnum },
+    'the core has neither segments nor notes',
+  );
 }
 
 function mustBeOne({ sources }: DumpInput): void {
@@ -188,21 +203,15 @@ function isRegionCore(segments: readonly ProgramHeader[], notes: readonly Note[]
   return odd.length * 2 > filled.length;
 }
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-  readonly value: number;
-}
-
 function physicalMemory(
   source: ByteSource,
   segments: readonly ProgramHeader[],
   regions: boolean,
   input: DumpInput,
 ): ExtentMemory {
-  const there: Range[] = [];
-  const cut: Range[] = [];
-  const filtered: Range[] = [];
+  const there = new RangeColumns();
+  const cut = new RangeColumns();
+  const filtered = new RangeColumns();
   for (const { paddr, filesz, memsz, offset } of segments) {
     if (paddr === NO_PADDR) continue;
     if (!(paddr + filesz <= MEMORY_END)) {
@@ -214,33 +223,32 @@ function physicalMemory(
       continue;
     }
     const present = Math.max(0, Math.min(filesz, source.size - offset));
-    there.push({ start: paddr, end: paddr + present, value: offset });
-    if (present < filesz) cut.push({ start: paddr + present, end: paddr + filesz, value: 0 });
-    if (memsz > filesz && paddr + memsz <= MEMORY_END)
-      filtered.push({ start: paddr + filesz, end: paddr + memsz, value: 0 });
+    there.add(paddr, paddr + present, offset);
+    if (present < filesz) cut.add(paddr + present, paddr + filesz, 0);
+    if (memsz > filesz && paddr + memsz <= MEMORY_END) filtered.add(paddr + filesz, paddr + memsz, 0);
   }
   tellCut(source, cut, input.issues);
   const gaps: Gap[] = [
-    { reason: 'truncated', detail: '', extents: Extents.from(cut) },
-    { reason: 'excluded', detail: '', extents: Extents.from(filtered) },
+    { reason: 'truncated', detail: '', extents: Extents.of(cut) },
+    { reason: 'excluded', detail: '', extents: Extents.of(filtered) },
   ];
   const cache = fileCache(source, input.cacheBytes);
   return new ExtentMemory({
     source,
-    extents: Extents.from(there),
+    extents: Extents.of(there),
     gaps,
     otherwise: regions ? 'unregistered' : 'hole',
     cache,
   });
 }
 
-function tellCut(source: ByteSource, cut: readonly Range[], issues: Issues): void {
+function tellCut(source: ByteSource, cut: RangeColumns, issues: Issues): void {
   if (cut.length === 0) return;
-  const bytes = cut.reduce((sum, { start, end }) => sum + (end - start), 0);
+  const bytes = cut.ends.reduce((sum, end, i) => sum + (end - cut.starts[i]), 0);
   issues.add(
     'truncated',
     `${source.name} ends at ${source.size} bytes: ${bytes} bytes of ${cut.length} segments are missing`,
-    cut[0].start,
+    cut.starts[0],
   );
 }
 

@@ -142,6 +142,12 @@ class Part {
   }
 }
 
+/** What the bitmaps say of a frame whose descriptor, if it has one, lies behind the file's end. */
+function stateBehindFile(pfn: number, { dumped, exists }: KdumpPart): MemoryState {
+  if (dumped.has(pfn)) return 'truncated';
+  return exists.has(pfn) ? 'excluded' : 'hole';
+}
+
 export class KdumpMemory extends CachedMemory {
   readonly #blockSize: number;
   readonly #parts: readonly Part[];
@@ -276,37 +282,43 @@ export class KdumpMemory extends CachedMemory {
   }
 
   *runs(from: number, to: number): Iterable<MemoryRun> {
-    let run: { start: number; end: number; state: MemoryState } | null = null;
-    for (const piece of this.#pieces(from, to)) {
-      if (run !== null && run.state === piece.state) {
-        run.end = piece.end;
-        continue;
-      }
-      if (run !== null) yield run;
-      run = piece;
-    }
-    if (run !== null) yield run;
-  }
-
-  *#pieces(from: number, to: number): Iterable<{ start: number; end: number; state: MemoryState }> {
     const blockSize = this.#blockSize;
     const { frames } = this.#parts[0].part.dumped;
     const lastPfn = Math.min(frames, Math.ceil(to / blockSize));
     let pfn = Math.floor(from / blockSize);
-    let start = from;
+    let run: { start: number; end: number; state: MemoryState } | null = null;
+    /** The part whose file has ended before the frame at hand: from there on its bitmaps alone tell. */
+    let ended: Part | null = null;
     while (pfn < lastPfn) {
       const part = this.#partOf(pfn);
-      const state = this.#find(pfn, part);
+      const start = Math.max(from, pfn * blockSize);
+      let state: MemoryState;
+      if (part !== null && part === ended) state = stateBehindFile(pfn, part.part);
+      else {
+        state = this.#find(pfn, part);
+        if (state === 'truncated' && part?.isBehindFile(pfn) === true) ended = part;
+      }
       let next = pfn + 1;
       if (state === 'hole' || state === 'excluded') next = this.#absentUntil(pfn, part, state);
-      else if (part?.isBehindFile(pfn)) next = part.part.dumped.next(next, false, Math.min(lastPfn, part.part.endPfn));
+      else if (part !== null && part === ended)
+        next = part.part.dumped.next(next, false, Math.min(lastPfn, part.part.endPfn));
       else while (next < lastPfn && this.#find(next, this.#partOf(next)) === state) next++;
-      const end = Math.min(to, next * blockSize);
-      yield { start, end, state };
-      start = end;
       pfn = next;
+      const end = Math.min(to, next * blockSize);
+      if (run !== null && run.state === state) run.end = end;
+      else {
+        if (run !== null) yield run;
+        run = { start, end, state };
+      }
     }
-    if (start < to) yield { start, end: to, state: 'hole' };
+    const start = Math.max(from, pfn * blockSize);
+    if (start >= to) {
+      if (run !== null) yield run;
+    } else if (run?.state === 'hole') yield { ...run, end: to };
+    else {
+      if (run !== null) yield run;
+      yield { start, end: to, state: 'hole' };
+    }
   }
 
   /** Where a stretch of frames that are holes or excluded ends. */

@@ -128,7 +128,9 @@ export function layoutCore(core: CoreDescription): CoreLayout {
     } else {
       offsets[i] = offsets[segment.sharesPayloadOf];
     }
-    encodeProgramHeader({ ...segment, type: PT_LOAD, offset: offsets[i] }, core, view, at);
+    const { flags, vaddr, paddr, filesz, memsz, align: alignment } = segment;
+    const load = { type: PT_LOAD, flags, offset: offsets[i], vaddr, paddr, filesz, memsz, align: alignment };
+    encodeProgramHeader(load, core, view, at);
     at += phentsize;
   }
   if (bits === 32 && end > 0xffff_ffff) {

@@ -21,8 +21,9 @@ import { wrongIssue, wrongSentence, wrongValues } from './judge.js';
 import type { Hostile } from './mutations.js';
 import { CountingSink, MOST_WRITTEN } from './sinks.js';
 
-/** What one input may make of its few KiB: as many stretches of memory, as many bytes. */
+/** What one input may make of its few KiB: as many lines of log, and stretches of memory; of more bytes, four stretches for each. */
 const MOST_RUNS = 2 ** 21;
+const RUNS_PER_BYTE = 4;
 const CACHE = 1 << 16;
 
 export type OpenOptions = NonNullable<Parameters<typeof openDump>[1]>;
@@ -94,7 +95,8 @@ function readHereAndThere(dump: Dump): string[] {
 }
 
 /** The states of memory follow each other without gaps; a scan comes past every byte once, in order, and past no more than there can be. */
-function walk(physical: PhysicalMemory): string[] {
+function walk(physical: PhysicalMemory, fileSize: number): string[] {
+  const most = Math.max(MOST_RUNS, RUNS_PER_BYTE * fileSize);
   const wrong: string[] = [];
   const { start, end } = physical.bounds;
   let at = start;
@@ -102,9 +104,9 @@ function walk(physical: PhysicalMemory): string[] {
   for (const run of physical.runs(start, end)) {
     if (run.start !== at || !(run.end > run.start)) wrong.push(`a run ${run.start} to ${run.end} after ${at}`);
     at = run.end;
-    if (++runs > MOST_RUNS || wrong.length > 0) break;
+    if (++runs > most || wrong.length > 0) break;
   }
-  if (runs > MOST_RUNS) wrong.push(`more than ${MOST_RUNS} runs`);
+  if (runs > most) wrong.push(`more than ${most} runs`);
   else if (wrong.length === 0 && at !== end) wrong.push(`runs end at ${at}, memory at ${end}`);
   let next = 0;
   let seen = 0;
@@ -170,7 +172,14 @@ export async function exerciseDump(input: Hostile): Promise<string[]> {
   let dump: Dump | null = null;
   try {
     dump = await openHostile(input, issues);
-    const wrong = [...tell(dump), ...readHereAndThere(dump), ...walk(dump.physical)];
+    const wrong = [
+      ...tell(dump),
+      ...readHereAndThere(dump),
+      ...walk(
+        dump.physical,
+        input.files.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      ),
+    ];
     const opened = openSymbols(dump);
     issues.addAll(opened.issues);
     wrong.push(...lookUp(opened.symbols), ...analyse(dump, opened.symbols, issues), ...(await convert(dump)));

@@ -178,6 +178,12 @@ export function manyBases(): (() => Base)[] {
       ),
     () =>
       once(
+        'segments-most',
+        'dump',
+        segments(2 ** 17, i => ({ paddr: i * 3 * PAGE, filesz: 16, memsz: PAGE })),
+      ),
+    () =>
+      once(
         'segments-excluded',
         'dump',
         segments(40_000, i => ({ paddr: i * 2 ** 30, filesz: 16, memsz: 2 ** 29 })),
@@ -206,7 +212,7 @@ export function manyBases(): (() => Base)[] {
         ),
       ),
     () => once('bitmap-all', 'dump', bitmaps(2048, 0xff)),
-    () => once('bitmap-alternating', 'dump', bitmaps(32, 0xaa)),
+    () => once('bitmap-alternating', 'dump', bitmaps(128, 0xaa)),
     () =>
       once(
         'records-ascending',

@@ -280,6 +280,13 @@ test('refusals name the field', async t => {
   t.like((await refused(at(4, 7))).place, { field: 'EI_CLASS', offset: 4, value: 7 });
   t.like((await refused(at(56, 0xff, 0xff))).place, { field: 'e_shoff' });
   t.regex((await refused(good.subarray(0, 30))).message, /only 6 are there/);
+  const cut = await refused(good.subarray(0, 64));
+  t.like(cut.place, { record: 'program header', offset: 64, field: 'p_type' });
+  t.regex(
+    cut.message,
+    /1 program headers are claimed, but the file ends at 64 and none of them lie in it; the file was cut/,
+  );
+  t.like((await refused(at(56, 0, 0))).place, { field: 'e_phnum', offset: 56, value: 0 });
 });
 
 test('the attributes of a core, and what the user says instead', async t => {
