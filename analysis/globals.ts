@@ -1,6 +1,7 @@
 // What types the kernel's global variables have, for kernels whose types tell functions and structs only (BTF): the newest first where it changed.
 // Source: the definitions named beside each, Linux 6.1 to 7.3; the tests compare all of them with DWARF.
 
+import type { Type } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from './kernel.js';
 import { Missing } from './missing.js';
 import { KernelObject, typeNamed } from './object/index.js';
@@ -34,9 +35,12 @@ const byName = new Map(GLOBALS.map(one => [one.name, one]));
 /** A global variable as an object; its type from DWARF where it is to be had, else from the table. @throws Missing */
 export function global(kernel: Kernel, name: string): KernelObject {
   const address = kernel.address(name);
-  const own = kernel.types?.variable(name) ?? null;
-  if (own !== null) return new KernelObject(kernel, own, address);
-  return new KernelObject(kernel, typeFromTable(kernel, name), address);
+  return new KernelObject(kernel, globalType(kernel, name), address);
+}
+
+/** The type of a global variable. @throws Missing */
+export function globalType(kernel: Kernel, name: string): Type {
+  return kernel.types?.variable(name) ?? typeFromTable(kernel, name);
 }
 
 function typeFromTable(kernel: Kernel, name: string) {

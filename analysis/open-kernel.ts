@@ -1,7 +1,8 @@
 // From an opened dump to its kernel: symbols, types and page tables, from the dump itself and from what the user gives.
 import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
-import { openSymbols, openTypes } from 'kdumpling/reader/debuginfo';
-import { Kernel } from './kernel.js';
+import { openSymbols, openTypes, type Symbols } from 'kdumpling/reader/debuginfo';
+import type { Kernel } from './kernel.js';
+import { withFoundSymbols } from './symbols/index.js';
 import { attachPageTables } from './vtop/kernel-map.js';
 
 export interface KernelOptions {
@@ -30,7 +31,8 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   issues.addAll(opened.issues);
   const { symbols } = opened;
   const { vmlinux } = options;
-  const types = () => openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), issues });
   attachPageTables(dump, () => symbols);
-  return await Promise.resolve(new Kernel({ dump, arch, symbols, types, issues }));
+  const types = (all: Symbols) =>
+    openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), moduleSymbols: all, issues });
+  return await Promise.resolve(withFoundSymbols({ dump, arch, symbols, issues }, types));
 }

@@ -1,34 +1,24 @@
 // kdumpling sym: symbols by name, by address, by pattern.
 import { Command } from 'commander';
-import { type Dump, Issues, MemoryFault } from 'kdumpling/reader';
-import type { KernelSymbol, LayeredSymbols } from 'kdumpling/reader/debuginfo';
+import type { Kernel } from 'kdumpling/analysis';
+import { type Issues, MemoryFault } from 'kdumpling/reader';
+import type { KernelSymbol, Symbols } from 'kdumpling/reader/debuginfo';
 import { parseNumber } from './address-argument.js';
-import { type Answer, type CommandContext, type DefineCommand, UsageError } from './command.js';
-import {
-  addDumpOptions,
-  addSymbolOptions,
-  type DumpOptions,
-  dumpArgument,
-  openDumpArgument,
-  openDumpSymbols,
-  type SymbolOptions,
-} from './dump-argument.js';
+import { type CommandContext, type DefineCommand, UsageError } from './command.js';
+import { dumpArgument } from './dump-argument.js';
+import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
 
-interface SymArguments extends DumpOptions, SymbolOptions {
+interface SymArguments extends KernelOptions {
   readonly search?: string;
-  readonly json?: boolean;
 }
 
 export const command: DefineCommand = context =>
-  addSymbolOptions(
-    addDumpOptions(
-      new Command()
-        .description('Symbols by name, by address, or by a pattern; a static name gives all that have it.')
-        .addArgument(dumpArgument())
-        .argument('[name|addr...]', 'a name, a pattern with * and ?, an address (0x…, decimal, 16 digits), SYMBOL+0x…')
-        .option('--search <text>', 'all symbols whose names contain the text')
-        .option('--json', 'print one JSON value'),
-    ),
+  addKernelOptions(
+    new Command()
+      .description('Symbols by name, by address, or by a pattern; a static name gives all that have it.')
+      .addArgument(dumpArgument())
+      .argument('[name|addr...]', 'a name, a pattern with * and ?, an address (0x…, decimal, 16 digits), SYMBOL+0x…')
+      .option('--search <text>', 'all symbols whose names contain the text'),
   )
     .addHelpText(
       'after',
@@ -53,23 +43,20 @@ export interface SymbolRow {
   readonly type: string | null;
   readonly module: string | null;
   readonly perCpu: boolean;
+  /** How a symbol was found that is out of no table; null for all others. */
+  readonly from: string | null;
 }
 
 async function sym(context: CommandContext, text: string, queries: string[], options: SymArguments): Promise<void> {
   if (queries.length === 0 && options.search === undefined) {
     throw new UsageError("name a symbol or an address, or give --search TEXT; '*' lists all symbols");
   }
-  const dump = await openDumpArgument([text], options);
-  try {
-    const issues = new Issues();
-    const symbols = openDumpSymbols(dump, options, issues);
-    const lookup = new Lookup(dump, symbols, issues);
+  await answerFromKernel(context, [text], options, [], (kernel, issues) => {
+    const lookup = new Lookup(kernel, issues);
     const rows = queries.flatMap(query => lookup.rows(query));
     if (options.search !== undefined) rows.push(...lookup.search(options.search));
-    context.answer(answer(rows, lookup, dump.virtual.pointerSize), options);
-  } finally {
-    dump.close();
-  }
+    return answer(rows, lookup, kernel.memory.pointerSize);
+  });
 }
 
 const PATTERN = /[*?]/;
@@ -81,12 +68,12 @@ class Lookup {
   readonly issues: Issues;
   /** Something that was asked for has no answer. */
   partial = false;
-  readonly #symbols: LayeredSymbols;
-  readonly #dump: Dump;
+  readonly #symbols: Symbols;
+  readonly #bits: number;
 
-  constructor(dump: Dump, symbols: LayeredSymbols, issues: Issues) {
-    this.#dump = dump;
-    this.#symbols = symbols;
+  constructor(kernel: Kernel, issues: Issues) {
+    this.#symbols = kernel.symbols;
+    this.#bits = kernel.arch.bits;
     this.issues = issues;
   }
 
@@ -101,9 +88,8 @@ class Lookup {
     if (offset !== null) {
       const base = this.#symbols.all(name);
       if (base.length > 0) {
-        const bits = 8 * this.#dump.virtual.pointerSize;
         return base.map(({ address }) =>
-          this.#byAddress(query, BigInt.asUintN(bits, sign === '-' ? address - offset : address + offset)),
+          this.#byAddress(query, BigInt.asUintN(this.#bits, sign === '-' ? address - offset : address + offset)),
         );
       }
     }
@@ -158,12 +144,13 @@ const NOTHING: Omit<SymbolRow, 'query'> = {
   type: null,
   module: null,
   perCpu: false,
+  from: null,
 };
 
 function rowOf(query: string, symbol: KernelSymbol, offset: bigint | null): SymbolRow {
-  const { name, address, size, sizeFrom, type, module, perCpu } = symbol;
-  const known = sizeFrom === 'none' ? null : size;
-  return { query, name, address, offset, size: known, sizeFrom, type: type === '?' ? null : type, module, perCpu };
+  const { name, address, size, sizeFrom, type, module, perCpu, from = null } = symbol;
+  const known = { size: sizeFrom === 'none' ? null : size, sizeFrom, type: type === '?' ? null : type };
+  return { query, name, address, offset, ...known, module, perCpu, from };
 }
 
 /** `*` is any text, `?` any character. */
@@ -176,24 +163,24 @@ function globPattern(glob: string): (name: string) => boolean {
   return name => pattern.test(name);
 }
 
-function answer(rows: readonly SymbolRow[], lookup: Lookup, pointerSize: number): Answer {
+function answer(rows: readonly SymbolRow[], lookup: Lookup, pointerSize: number): KernelAnswer {
   return {
     json: rows,
     *text() {
       for (const row of rows) if (row.name !== null && row.address !== null) yield line(row, pointerSize);
     },
-    issues: lookup.issues.list(),
     partial: lookup.partial,
   };
 }
 
 /** As /proc/kallsyms has it; of an address as the kernel prints it (`symbol+0x12/0x34 [module]`). */
-function line({ address, offset, name, type, size, sizeFrom, module, perCpu }: SymbolRow, pointerSize: number): string {
+function line(row: SymbolRow, pointerSize: number): string {
+  const { address, offset, name, type, size, sizeFrom, module, perCpu, from } = row;
   const there = (address ?? 0n) + (offset ?? 0n);
   const of = module === null ? '' : ` [${module}]`;
   const at = offset === null ? '' : `+0x${offset.toString(16)}${size === null ? '' : `/0x${size.toString(16)}`}`;
   const bytes = size === null || offset !== null ? [] : [`${sizeFrom === 'neighbour' ? 'at most ' : ''}${size} bytes`];
-  const notes = perCpu ? [...bytes, 'per-CPU'] : bytes;
+  const notes = [...bytes, ...(perCpu ? ['per-CPU'] : []), ...(from === null ? [] : [`found: ${from}`])];
   const more = notes.length === 0 ? '' : `  (${notes.join(', ')})`;
   return `${there.toString(16).padStart(2 * pointerSize, '0')} ${type ?? '?'} ${name}${at}${of}${more}`;
 }

@@ -8,9 +8,10 @@ export class LayeredSymbols implements Symbols {
     this.layers = layers;
   }
 
-  /** Of all layers, joined by a comma; '' if there is none. */
+  /** Of all layers that have any, joined by a comma; '' if there is none. */
   get source(): string {
-    return this.layers.map(layer => layer.source).join(',');
+    const sources = this.layers.map(layer => layer.source);
+    return sources.filter(source => source !== '').join(',');
   }
 
   /** Of the largest layer. */

@@ -20,18 +20,20 @@ export interface TypeOptions {
   readonly btf?: ByteSource;
   /** Opens the DWARF of the vmlinux, if it has any; whoever wants it imports it. */
   readonly dwarf?: (file: ElfFile, issues: Issues) => Types | null;
+  /** What finds the list of modules' types (`btf_modules`), where other symbols can than those that the kernel's own types are found with. */
+  readonly moduleSymbols?: Symbols;
   readonly issues: Issues;
 }
 
 /** Null, with an issue, if there are no types. Throws InputError for a file that cannot be read as what it was said to be. */
 export function openTypes(space: SymbolSpace, symbols: Symbols, options: TypeOptions): Types | null {
-  const { vmlinux, issues } = options;
+  const { vmlinux, moduleSymbols = symbols, issues } = options;
   const file = vmlinux !== undefined && isElfSource(vmlinux) ? openElfFile(vmlinux) : null;
   const layers: Types[] = [];
   const dwarf = file === null ? null : (options.dwarf?.(file, issues) ?? null);
   if (dwarf !== null) layers.push(dwarf);
   const btf = kernelBtf(space, symbols, options, file, dwarf === null);
-  if (btf !== null) layers.push(new KernelBtf(btf, () => modulesWithBtf(space.virtual, symbols, btf, issues)));
+  if (btf !== null) layers.push(new KernelBtf(btf, () => modulesWithBtf(space.virtual, moduleSymbols, btf, issues)));
   return layers.length > 1 ? new LayeredTypes(layers) : (layers[0] ?? null);
 }
 

@@ -13,10 +13,12 @@ export interface KernelSymbol {
   readonly perCpu: boolean;
   /** The module that it is of; null for the kernel itself. */
   readonly module: string | null;
+  /** Of a symbol that is out of no table: how it was found. */
+  readonly from?: string;
 }
 
 export interface Symbols {
-  /** Where these symbols come from: `kallsyms`, `symtab`, `system-map`, `vmcoreinfo`. */
+  /** Where these symbols come from: `kallsyms`, `symtab`, `system-map`, `vmcoreinfo`, `found`, `modules`; '' for none. */
   readonly source: string;
   readonly count: number;
   /** Addresses of many names in one pass; names that are not there are absent from the result. Of several symbols of one name it is the lowest. */
