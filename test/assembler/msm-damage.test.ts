@@ -146,3 +146,30 @@ test('bare: virtual machines put their number into the names', t => {
   );
   t.deepEqual(judge(made, 'vm', bare(files), { complete: true }), []);
 });
+
+for (const [medium, place] of Object.entries(media)) {
+  test(`${medium}: VMCOREINFO inside a region becomes the note`, t => {
+    const text = (release: string) => `OSRELEASE=${release}\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffff800008001000\n`;
+    const put = (made: MadeMinidump, name: string, offset: number, content: string) => {
+      const region = made.regions.find(each => each.name === name) as MadeRegion;
+      region.bytes.set(new TextEncoder().encode(`${content}\0`), offset);
+    };
+    // On a page, and, as before 4.13, anywhere in .bss.
+    for (const offset of [0x1000, 0x1234]) {
+      const made = madeMsm();
+      put(made, 'KDATABSS', offset, text('5.15.0-made'));
+      // The format string of the kernel is no VMCOREINFO.
+      put(made, 'KROAIDATA', 0x400, 'OSRELEASE=%s\n');
+      const got = outcome(() => place(made));
+      const named = new RegExp(`vmcoreinfo-found: .*KDATABSS\\.BIN, ${offset} bytes`);
+      t.deepEqual(judge(made, medium, got, { complete: true, named }), []);
+      t.deepEqual(got.core?.notes('VMCOREINFO'), [text('5.15.0-made')]);
+      t.deepEqual(got.core?.core, outcome(() => media['folder'](made)).core?.core);
+    }
+    // Of two that differ neither is taken.
+    const two = madeMsm();
+    put(two, 'KDATABSS', 0x1000, text('5.15.0-made'));
+    put(two, 'KROAIDATA', 0x400, text('5.10.0-made'));
+    t.deepEqual(outcome(() => place(two)).core?.notes('VMCOREINFO'), []);
+  });
+}

@@ -13,7 +13,7 @@ import { distances, type Match } from './match.js';
 import { bytesUpTo, scanPages } from './smem.js';
 
 /** VMCOREINFO is one page of at most 64 KiB. */
-const MOST_VMCOREINFO = 1 << 16;
+export const MOST_VMCOREINFO = 1 << 16;
 
 export interface VmcoreinfoBlob {
   readonly blob: Blob | null;

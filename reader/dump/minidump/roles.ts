@@ -9,6 +9,7 @@ import { type HeaderSegment, type MinidumpHeader, readHeader } from './header.js
 import { looksLikeHeader } from './header-bytes.js';
 import type { Medium } from './media.js';
 import { memoryBlob, searchHeaders } from './tables.js';
+import { type VmcoreinfoInside, vmcoreinfoInside } from './vmcoreinfo-inside.js';
 
 /** Headers that are read to find the right one: a KVA_DUMP is an ELF file too. */
 const MOST_HEADERS = 64;
@@ -109,11 +110,26 @@ export function vmcoreinfoOf(medium: Medium, header: MinidumpHeader | null, faul
       header,
       faults,
     );
-  if (found !== null || medium.memory === null || !faults.damaged) return found;
+  if (found !== null) return found;
+  const inside = vmcoreinfoInside(usable.filter(({ name }) => name !== header?.blob.name));
+  if (inside !== null) {
+    tellInside(inside, header, faults);
+    return inside.found;
+  }
+  if (medium.memory === null || !faults.damaged) return null;
   const searched = searchVmcoreinfo(medium.memory, header);
   if (searched !== null)
     faults.add('vmcoreinfo-found', 'VMCOREINFO was found by searching memory: no table entry leads to it');
   return searched;
+}
+
+function tellInside({ blob, offset }: VmcoreinfoInside, header: MinidumpHeader | null, faults: Faults): void {
+  const at = blob.paddr === null ? null : blob.paddr + offset;
+  const where = `${blob.name}, ${offset} bytes into it`;
+  // Where it was registered, its own blob is lost.
+  if (header?.vmcoreinfoSize != null) {
+    faults.add('vmcoreinfo-found', `no blob is VMCOREINFO; the one found in ${where}, is used`, at);
+  } else faults.note('vmcoreinfo-found', `VMCOREINFO is no region of its own; the one found in ${where}, is used`, at);
 }
 
 const HEADER_NAME = /^md_(?:[0-9a-f]{1,2}_)?K\d*ELF(?:_HDR|_HEADER)?\d*\.bin$/i;
