@@ -10,7 +10,7 @@ import {
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import { describeElf, describeKdump, type ImageBounds } from './containers.js';
 import { writeMemory } from './copy-memory.js';
-import { tellMissing, tellRawLosses, tellUnlikely, tellVirtualOnly } from './losses.js';
+import { tellMissing, tellRawLosses, tellUnlikely, tellVirtualAddresses, tellVirtualOnly } from './losses.js';
 import { type DumpPlan, planDump } from './plan.js';
 import { ElfWriter } from './writers/elf.js';
 import { FlattenedSink } from './writers/flattened.js';
@@ -61,6 +61,8 @@ export interface Converted {
   readonly excludedBytes: number;
   /** Bytes that the input should have and that cannot be read. */
   readonly lostBytes: number;
+  /** Bytes of segments without a physical address, which the format has no place for. */
+  readonly virtualOnlyBytes: number;
   /** Raw only: the physical address of the file's first byte. */
   readonly base: number | null;
 }
@@ -92,7 +94,8 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
   tellMissing([...plan.missing, ...outcome.lost], options.issues);
   tellUnlikely(plan.unlikely, options.issues);
   if (format === 'raw') tellRawLosses(dump, plan, options.issues);
-  if (format !== 'elf') tellVirtualOnly(dump, options.issues);
+  if (format !== 'elf') tellVirtualAddresses(dump, options.issues);
+  const virtualOnlyBytes = format === 'elf' ? 0 : tellVirtualOnly(dump, options.issues);
   const lost = sum(outcome.lost);
   return {
     format,
@@ -100,6 +103,7 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
     bytes: plan.presentBytes - lost,
     excludedBytes: sum(plan.excluded),
     lostBytes: sum(plan.missing) + lost,
+    virtualOnlyBytes,
     base: format === 'raw' ? rawBase(plan) : null,
   };
 }

@@ -45,14 +45,33 @@ export function tellRawLosses(dump: Dump, plan: DumpPlan, issues: Issues): void 
   }
 }
 
-/** Segments of a core that lie by virtual address only have no place in a format of page frames. */
-export function tellVirtualOnly(dump: Dump, issues: Issues): void {
+/**
+ * Virtual addresses that a core's own headers give have no place in a format of page frames. Those of maps that the kernel has anyway are found again from
+ * VMCOREINFO and page tables; a region core has no page tables.
+ */
+export function tellVirtualAddresses(dump: Dump, issues: Issues): void {
+  const regionsOnly = dump.attributes.get('elf.regions_only')?.value === true;
+  const claims = dump.segments.filter(
+    ({ type, paddr, vaddr, filesz }) =>
+      type === PT_LOAD && filesz > 0 && paddr !== NO_PADDR && vaddr !== 0n && vaddr !== BigInt(paddr),
+  );
+  if (!regionsOnly || claims.length === 0) return;
+  issues.add(
+    'virtual-addresses-lost',
+    `the virtual addresses of ${claims.length} segments are not in the output: what lies outside the linear and image maps is found by physical address only; elf would keep them`,
+    claims[0].vaddr,
+  );
+}
+
+/** Segments of a core that lie by virtual address only have no place in a format of page frames. Returns how many bytes are left out so. */
+export function tellVirtualOnly(dump: Dump, issues: Issues): number {
   const segments = dump.segments.filter(segment => segment.type === PT_LOAD && segment.paddr === NO_PADDR);
-  if (segments.length === 0) return;
   const bytes = segments.reduce((sum, segment) => sum + segment.filesz, 0);
+  if (bytes === 0) return 0;
   issues.add(
     'virtual-only-lost',
     `${segments.length} segments (${bytes} bytes) have no physical address and are not in the output; elf would keep them`,
     segments[0].vaddr,
   );
+  return bytes;
 }

@@ -18,7 +18,7 @@ import {
   type DumpOptions,
   openDumpArgument,
   parseDumpArgument,
-  refuseInputAsOutput,
+  refuseOutput,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';
 
@@ -77,7 +77,7 @@ interface Opened {
 
 async function run(context: CommandContext, input: string, options: AssembleArguments): Promise<void> {
   const { output, mode } = options;
-  refuseInputAsOutput([input], output);
+  refuseOutput([input], output);
   const opened = await open(input, options);
   const progress = await context.progress('assemble');
   try {

@@ -11,7 +11,7 @@ import {
   dumpArgument,
   openDumpArgument,
   openDumpSymbols,
-  refuseInputAsOutput,
+  refuseOutput,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';
 
@@ -50,7 +50,7 @@ async function convert(context: CommandContext, texts: string[], options: Conver
     if (refused !== null) throw new UsageError(refused);
   }
   if (to === 'raw' && options.flat === true) throw new UsageError('raw memory has no flattened form; leave --flat out');
-  refuseInputAsOutput(texts, output);
+  refuseOutput(texts, output);
   const dump = await openDumpArgument(texts, options);
   const progress = await context.progress('convert');
   try {
@@ -84,7 +84,7 @@ function imageOf(dump: Dump, to: ConvertFormat): { image?: { first: bigint; last
 }
 
 function answer(dump: Dump, output: string, converted: Converted, issues: readonly Issue[]) {
-  const { format, flat, bytes, excludedBytes, lostBytes, base } = converted;
+  const { format, flat, bytes, excludedBytes, lostBytes, virtualOnlyBytes, base } = converted;
   return {
     json: {
       output,
@@ -93,6 +93,7 @@ function answer(dump: Dump, output: string, converted: Converted, issues: readon
       bytes,
       excludedBytes,
       lostBytes,
+      virtualOnlyBytes,
       base: address(base),
       issues: jsonIssues(issues),
     },
@@ -100,10 +101,12 @@ function answer(dump: Dump, output: string, converted: Converted, issues: readon
       yield `${output}: ${dump.name} as ${format}${flat ? ', flattened' : ''}; ${bytes} bytes of memory`;
       if (excludedBytes > 0) yield `${excludedBytes} bytes had been filtered out of ${dump.name}`;
       if (lostBytes > 0) yield `${lostBytes} bytes could not be read from ${dump.name}`;
+      if (virtualOnlyBytes > 0)
+        yield `${virtualOnlyBytes} bytes have no physical address, and ${format} has no place for them`;
       if (base !== null)
         yield `its first byte is physical address ${address(base)}: read it as ${output}@${address(base)}`;
     },
     issues,
-    partial: lostBytes > 0,
+    partial: lostBytes > 0 || virtualOnlyBytes > 0,
   };
 }

@@ -1,5 +1,5 @@
 // DUMP on the command line, in one place for all commands: one file, the parts of a split set, raw images with their addresses, or a folder.
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
@@ -59,10 +59,12 @@ export function addSymbolOptions(command: Command): Command {
 }
 
 /**
- * A dump is evidence: no output replaces a file of it, by whatever path it is named.
+ * An output is a file, and a dump is evidence: no output replaces a file of it, by whatever path it is named. Told before any work is done.
  * @throws UsageError
  */
-export function refuseInputAsOutput(texts: readonly string[], output: string): void {
+export function refuseOutput(texts: readonly string[], output: string): void {
+  if (/[/\\]$/.test(output) || statSync(output, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new UsageError(`${output} is a folder: name the file to write`);
   const argument = parseDumpArgument(texts);
   const target = join(realPath(dirname(output)), basename(output));
   const taken =

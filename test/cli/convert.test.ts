@@ -1,5 +1,5 @@
 // kdumpling convert, as users run it, on a real region core: regions of any length, at any place.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ElfWalk } from '../elf-walk.js';
 import { kdumpling } from '../kdumpling.js';
@@ -37,7 +37,7 @@ coreTest('a region core through kdump: no byte of filling is taken for memory', 
   const answer = JSON.parse(stdout) as { issues: { code: string }[] };
   t.deepEqual(
     answer.issues.map(issue => issue.code),
-    ['partial-pages'],
+    ['partial-pages', 'virtual-addresses-lost'],
   );
   t.is(kdumpling('convert', kdump, '-o', out, '--to', 'elf').status, 0);
   // Virtual addresses are made anew, and what touches is joined: each region has to be in some segment, and nothing else is.
@@ -66,16 +66,61 @@ coreTest('--json: the documented value; raw is sparse and says where it begins',
     bytes: 860832,
     excludedBytes: 0,
     lostBytes: 0,
+    virtualOnlyBytes: 0,
     base: '0x8e00000',
   });
   t.deepEqual(
     issues.map(issue => issue.code),
-    ['notes-lost', 'holes-lost'],
+    ['notes-lost', 'holes-lost', 'virtual-addresses-lost'],
   );
   t.true(statSync(out).size > 300_000_000 && statSync(out).blocks * 512 < 4_000_000);
   const read = kdumpling('read', `${out}@0x8e00000`, `0x${BANNER_PADDR.toString(16)}`, '16', '--physical', '--raw');
   t.is(read.stdout, 'Linux version 6.');
 });
+
+coreTest(
+  'what lies by virtual address only: kept by elf, left out by other formats with exit status 1',
+  (t, core, folder) => {
+    // Two segments of 16 bytes at kernel addresses, both with physical address 0, which is none.
+    const bytes = Buffer.alloc(64 + 2 * 56 + 32, 0x5a);
+    bytes.fill(0, 0, 64 + 2 * 56);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+    for (const [at, value] of [
+      [16, 4],
+      [18, 62],
+      [54, 56],
+      [56, 2],
+    ])
+      bytes.writeUInt16LE(value, at);
+    bytes.writeBigUInt64LE(64n, 32);
+    for (const i of [0, 1]) {
+      const at = 64 + 56 * i;
+      bytes.writeUInt32LE(1, at);
+      bytes.writeBigUInt64LE(BigInt(176 + 16 * i), at + 8);
+      bytes.writeBigUInt64LE(0xffffffff81000000n + BigInt(4096 * i), at + 16);
+      for (const field of [32, 40]) bytes.writeBigUInt64LE(16n, at + field);
+    }
+    const virtual = join(folder, 'virtual');
+    writeFileSync(virtual, bytes);
+    const convert = (to: string) => kdumpling('convert', virtual, '-o', join(folder, to), '--to', to, '--json');
+    const codes = (stdout: string) =>
+      (JSON.parse(stdout) as { issues: { code: string }[] }).issues.map(({ code }) => code);
+    const elf = convert('elf');
+    t.is(elf.status, 0, elf.stderr);
+    t.false(codes(elf.stdout).includes('virtual-only-lost'));
+    for (const to of ['kdump-zlib', 'raw']) {
+      const { status, stdout } = convert(to);
+      t.is(status, 1, to);
+      t.is((JSON.parse(stdout) as { virtualOnlyBytes: number }).virtualOnlyBytes, 32);
+      t.true(codes(stdout).includes('virtual-only-lost'));
+    }
+    t.is(
+      kdumpling('convert', core, '-o', join(folder, 'core'), '--to', 'elf').status,
+      2,
+      'the input under its own name',
+    );
+  },
+);
 
 coreTest('wrong calls: exit status 2, and nothing is written; help has an example', (t, core, folder) => {
   const before = readdirSync(folder);
@@ -94,6 +139,10 @@ coreTest('wrong calls: exit status 2, and nothing is written; help has an exampl
   fails(2, /"x" is no compression level/, core, '-o', out, '--to', 'kdump-zlib', '--level', 'x');
   fails(2, /raw memory has no flattened form/, core, '-o', out, '--to', 'raw', '--flat');
   fails(2, /is the input/, core, '-o', core, '--to', 'elf');
+  fails(2, /is a folder: name the file to write/, core, '-o', folder, '--to', 'elf');
+  fails(2, /is a folder: name the file to write/, core, '-o', `${out}/`, '--to', 'elf');
+  // Before any work: the input is not even looked for.
+  fails(2, /is a folder: name the file to write/, join(folder, 'absent'), '-o', folder, '--to', 'elf');
   fails(2, /is a folder: a folder of blobs is given alone/, core, folder, '-o', out, '--to', 'elf');
   fails(3, /no such file/, join(folder, 'absent'), '-o', out, '--to', 'elf');
   fails(3, /cannot be written: no such file or folder/, core, '-o', join(folder, 'no', 'out'), '--to', 'elf');
