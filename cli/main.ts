@@ -28,6 +28,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   mounts: { about: 'what is mounted where', load: () => import('./mounts.js') },
   ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
+  vm: { about: 'memory areas of a process', load: () => import('./vm.js') },
   vtop: { about: 'translate addresses, showing the page table entries', load: () => import('./vtop.js') },
 };
 
