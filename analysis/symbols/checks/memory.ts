@@ -74,7 +74,7 @@ function* eachZone(finding: Finding): Iterable<bigint> {
 function sums(finding: Finding, address: bigint, part: Struct, parts: Iterable<bigint>): Verdict {
   const { pointerSize } = finding.kernel.memory;
   const length = Math.min(MOST_COUNTERS, Math.floor(part.sizeOf('vm_stat') / pointerSize));
-  const totals = new Array<bigint>(length).fill(0n);
+  const totals = Array.from({ length }, () => 0n);
   const start = part.address('vm_stat');
   for (const one of parts) {
     for (let i = 0; i < length; i++) totals[i] += finding.word(start(one) + BigInt(i * pointerSize));

@@ -7,7 +7,7 @@ const UNKNOWN = -1n;
 
 export function* arm64References(code: Uint8Array, address: bigint): Iterable<CodeReference> {
   const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
-  const registers = new Array<bigint>(32).fill(UNKNOWN);
+  const registers = Array.from({ length: 32 }, () => UNKNOWN);
   for (let at = 0; at + 4 <= code.length; at += 4) {
     const word = view.getUint32(at, LITTLE);
     const target = word & 31;
