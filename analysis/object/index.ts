@@ -1,4 +1,5 @@
 export * from './columns.js';
+export * from './member-values.js';
 export * from './object.js';
 export * from './scalar.js';
 export * from './struct.js';
