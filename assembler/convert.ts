@@ -10,7 +10,14 @@ import {
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import { describeElf, describeKdump, type ImageBounds } from './containers.js';
 import { writeMemory } from './copy-memory.js';
-import { tellMissing, tellRawLosses, tellUnlikely, tellVirtualAddresses, tellVirtualOnly } from './losses.js';
+import {
+  tellFillingLost,
+  tellMissing,
+  tellRawLosses,
+  tellUnlikely,
+  tellVirtualAddresses,
+  tellVirtualOnly,
+} from './losses.js';
 import { type DumpPlan, planDump } from './plan.js';
 import { ElfWriter } from './writers/elf.js';
 import { FlattenedSink } from './writers/flattened.js';
@@ -94,7 +101,8 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
   tellMissing([...plan.missing, ...outcome.lost], options.issues);
   tellUnlikely(plan.unlikely, options.issues);
   if (format === 'raw') tellRawLosses(dump, plan, options.issues);
-  if (format !== 'elf') tellVirtualAddresses(dump, options.issues);
+  if (format === 'elf') tellFillingLost(dump, plan, options.issues);
+  else tellVirtualAddresses(dump, options.issues);
   const virtualOnlyBytes = format === 'elf' ? 0 : tellVirtualOnly(dump, options.issues);
   const lost = sum(outcome.lost);
   return {

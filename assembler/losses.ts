@@ -1,8 +1,8 @@
 // What an output does not carry, said in sentences.
 import type { Dump, Issues } from 'kdumpling/reader';
 import { NO_PADDR, PT_LOAD } from 'kdumpling/reader/formats/elf';
-import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
-import type { DumpPlan } from './plan.js';
+import { type ByteRange, isRealBytes } from 'kdumpling/reader/formats/real-bytes';
+import { type DumpPlan, partialPages } from './plan.js';
 
 const total = (ranges: readonly ByteRange[]): number =>
   ranges.reduce((bytes, { start, end }) => bytes + end - start, 0);
@@ -60,6 +60,15 @@ export function tellVirtualAddresses(dump: Dump, issues: Issues): void {
     'virtual-addresses-lost',
     `the virtual addresses of ${claims.length} segments are not in the output: what lies outside the linear and image maps is found by physical address only; elf would keep them`,
     claims[0].vaddr,
+  );
+}
+
+/** Whole pages with a note about their filling become segments of real bytes alone, which end within pages. */
+export function tellFillingLost(dump: Dump, plan: DumpPlan, issues: Issues): void {
+  if (!dump.notes.some(isRealBytes) || partialPages(plan).length === 0) return;
+  issues.add(
+    'filling-lost',
+    'the input has whole pages with zeros around the real bytes; segments of the output end where the real bytes end, and crash, which checks only where a read begins, may read on into those of another region: a kdump format keeps the pages whole',
   );
 }
 

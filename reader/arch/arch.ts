@@ -52,6 +52,8 @@ export interface Architecture {
   readonly name: string;
   readonly elfMachine: number;
   readonly bits: 32 | 64;
+  /** A 32-bit ELF file with this e_machine is of another architecture, which is not known here. */
+  readonly elf64Only?: true;
   /** 32-bit ABIs that align 64-bit members of structures to 8 bytes, and not to 4. */
   readonly alignsU64?: true;
   /** phys_base of dump headers is where memory begins; elsewhere VMCOREINFO tells it, or there is none. */

@@ -26,9 +26,9 @@ export const ARCHITECTURES: readonly Architecture[] = [
   mips64,
 ];
 
-/** By e_machine; null if unknown. A container's word size says nothing: QEMU writes ELF64 for i386. */
-export function architectureByElfMachine(machine: number): Architecture | null {
-  return ARCHITECTURES.find(arch => arch.elfMachine === machine) ?? null;
+/** By e_machine; null if unknown. A container's word size says little: QEMU writes ELF64 for i386; but no ELF32 is of 64-bit MIPS, which shares its number. */
+export function architectureByElfMachine(machine: number, bits: 32 | 64 = 64): Architecture | null {
+  return ARCHITECTURES.find(arch => arch.elfMachine === machine && (bits === 64 || arch.elf64Only !== true)) ?? null;
 }
 
 /** By the kernel's word or by what utsname.machine says; null if unknown (QEMU writes `Unknown`). */

@@ -26,6 +26,7 @@ const UNUSED = Array.from({ length: 7 }, () => '');
 export const mips64: Architecture = {
   name: 'mips64',
   elfMachine: 8,
+  elf64Only: true,
   bits: 64,
   littleEndian: null,
   pageSizes: [4096, 16384, 65536],

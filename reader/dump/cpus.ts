@@ -10,7 +10,7 @@ import type { AttributeValue } from './attributes.js';
 export interface DumpCpu {
   /** The place among the NT_PRSTATUS notes. That is the CPU's number unless a CPU was offline. */
   readonly index: number;
-  /** pr_pid: the task that ran (kexec), or the CPU's number + 1 (QEMU). */
+  /** pr_pid: the task that ran (kexec), or the CPU's number + 1 (QEMU, whose s390x notes have it in the byte order of the host). */
   readonly pid: number;
   /** By the names that gdb uses, in the order of the note; [] where the architecture is unknown or the note is short. */
   readonly registers: readonly (readonly [name: string, value: bigint])[];
@@ -60,12 +60,22 @@ function describe(
   try {
     const status = decodePrstatus(notes[0].descriptor, arch.prstatus, littleEndian);
     const registers = arch.prstatus.registers.map(({ name }, i) => [name, status.registers[i]] as const);
-    return { ...cpu, pid: status.pid, registers };
+    return { ...cpu, pid: pidOf(status.pid, index), registers };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     issues.add('cpu-registers', `the registers of CPU ${index} cannot be read: ${error.message}`);
     return cpu;
   }
+}
+
+/** PID_MAX_LIMIT of include/linux/threads.h: no task has a PID past it. */
+const MOST_PIDS = 4 * 1024 * 1024;
+const swapped = new DataView(new ArrayBuffer(4));
+
+/** QEMU's s390x_write_elf64_prstatus (target/s390x/arch_dump.c, 9.2) alone does not turn pr_pid into the target's byte order. */
+function pidOf(pid: number, index: number): number {
+  swapped.setInt32(0, pid, true);
+  return (pid < 0 || pid > MOST_PIDS) && swapped.getInt32(0, false) === index + 1 ? index + 1 : pid;
 }
 
 /** QEMUCPUState of x86: version, size, 18 general registers, 10 segments of 24 bytes (base at 16), cr0 to cr4, kernel_gs_base. */

@@ -17,7 +17,7 @@ export interface Conclusion<T> {
 /** e_machine decides; else utsname.machine, unless the notes are not of that architecture (QEMU: `i686` on x86_64, `Unknown`); else the size of the notes. */
 export function identifyArchitecture(opened: OpenedContainer): Conclusion<Architecture> | null {
   if (opened.machine !== null) {
-    const arch = architectureByElfMachine(opened.machine);
+    const arch = architectureByElfMachine(opened.machine, opened.container.bits);
     return arch === null ? null : { value: arch, from: 'ELF header' };
   }
   const named = architectureByName(opened.utsname?.machine ?? '');

@@ -88,7 +88,7 @@ export class OpenedDump implements Dump {
     }
     if (arch === null) {
       const machine = this.#opened.machine ?? this.#opened.utsname?.machine;
-      const said = machine === undefined ? 'nothing' : JSON.stringify(machine);
+      const said = machine === undefined ? 'nothing' : `${JSON.stringify(machine)}, ${this.container.bits}-bit,`;
       this.issues.add(
         'unknown-architecture',
         `the architecture is not known (${said} in the header); it can be said with --set arch.name=NAME`,

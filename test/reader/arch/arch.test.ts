@@ -211,6 +211,8 @@ realTest(
       const own = new Map(cpu.registers);
       t.is(own.get('pswm'), BigInt(`0x${words[i][1]}`));
       t.is(own.get('pswa'), BigInt(`0x${words[i][2]}`));
+      // The bytes are 0i 00 00 00: QEMU numbers the CPUs from 1, in the byte order of its host.
+      t.is(cpu.pid, i + 1);
       for (let r = 0; r < 16; r++) t.is(own.get(`r${r}`), shown[i].get(String(r).padStart(2, '0')), `CPU ${i} r${r}`);
     }
     dump.close();

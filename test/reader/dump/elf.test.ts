@@ -267,6 +267,18 @@ const refused = async (bytes: Uint8Array): Promise<InputError> => {
   throw new Error('it was opened');
 };
 
+test('a 32-bit MIPS core is not one of 64-bit MIPS, which has the same e_machine', async t => {
+  const open = (bits: 32 | 64) =>
+    openDump([source(madeElf({ bits, machine: 8, segments: [{ paddr: 0n, bytes: pattern(1) }] }))]);
+  t.is((await open(64)).arch?.name, 'mips64');
+  const dump = await open(32);
+  t.is(dump.arch, null);
+  t.regex(
+    dump.issues.list().find(({ code }) => code === 'unknown-architecture')?.message ?? '',
+    /8, 32-bit, in the header.*--set arch\.name/,
+  );
+});
+
 test('refusals name the field', async t => {
   const good = madeElf({ segments: [{ paddr: 0n, bytes: pattern(1) }] });
   const at = (offset: number, ...bytes: number[]) => {
