@@ -1,6 +1,6 @@
 // Real dumps in every format: what was written is opened by other tools, which must see in it what they see in the dump that it was made from. The suite takes a
 // sample of pages; KDUMPLING_EVERY_PAGE=1 takes all.
-import { openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
@@ -116,9 +116,14 @@ async function sameDump(t: ExecutionContext, file: string, source: string, notes
   expected.close();
 }
 
-function firstBytes(file: string, length: number): Buffer {
+function firstBytes(path: string, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  readSync(openSync(file, 'r'), bytes, 0, length, 0);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, bytes, 0, length, 0);
+  } finally {
+    closeSync(file);
+  }
   return bytes;
 }
 
@@ -250,9 +255,7 @@ realPeerTest(
     const { stdout } = peer('arm64:crash', ['--minimal', realVmlinux('arm64-6.1'), kdump], [work, folder], 'log\n');
     t.regex(stdout, /Linux version 6\.1\.0-50-arm64/);
     t.regex(stdout, /Kernel panic - not syncing: sysrq triggered crash/);
-    const image = new ElfWalk(readFileSync(elf, { flag: 'r' }).subarray(0, 4096)).segments.find(
-      ({ vaddr }) => vaddr >= 0xffff_8000_0000_0000n,
-    );
+    const image = new ElfWalk(firstBytes(elf, 4096)).segments.find(({ vaddr }) => vaddr >= 0xffff_8000_0000_0000n);
     // The image's segment is at the physical address that NUMBER(kimage_voffset) of the dump says.
     t.is((image?.vaddr ?? 0n) - (image?.paddr ?? 0n), 0xffffb14278000000n);
   },
