@@ -11,7 +11,7 @@ interface Opened {
   readonly physical: PiecesMemory;
   readonly kernel: PagingTables;
   /** For the kernel (null) or for a process, one each. */
-  table(pgd: bigint | null): PageTable;
+  readonly table: (pgd: bigint | null) => PageTable;
 }
 
 function open(t: ExecutionContext, name: string, littleEndian: boolean): Opened {
@@ -25,7 +25,7 @@ function open(t: ExecutionContext, name: string, littleEndian: boolean): Opened 
   const table = (pgd: bigint | null): PageTable => {
     const known = made.get(pgd);
     if (known !== undefined) return known;
-    const tables = pgd === null ? kernel : paging.userTables(kernel, pgd, probe.toPhysical);
+    const tables = pgd === null ? kernel : paging.userTables(kernel, pgd, vaddr => probe.toPhysical(vaddr));
     if (tables === null) throw new Error(`${name}: no tables for ${pgd}`);
     const one = new PageTable(physical, tables, pgd === null ? 'kernel' : 'user');
     made.set(pgd, one);
