@@ -178,9 +178,9 @@ export function manyBases(): (() => Base)[] {
       ),
     () =>
       once(
-        'segments-most',
+        'segments-more',
         'dump',
-        segments(2 ** 17, i => ({ paddr: i * 3 * PAGE, filesz: 16, memsz: PAGE })),
+        segments(80_000, i => ({ paddr: i * 3 * PAGE, filesz: 16, memsz: PAGE })),
       ),
     () =>
       once(
