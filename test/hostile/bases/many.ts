@@ -212,7 +212,7 @@ export function manyBases(): (() => Base)[] {
         ),
       ),
     () => once('bitmap-all', 'dump', bitmaps(2048, 0xff)),
-    () => once('bitmap-alternating', 'dump', bitmaps(128, 0xaa)),
+    () => once('bitmap-alternating', 'dump', bitmaps(96, 0xaa)),
     () =>
       once(
         'records-ascending',
