@@ -9,6 +9,8 @@ export interface KernelParts {
   readonly dump: Dump;
   readonly arch: Architecture;
   readonly symbols: Symbols;
+  /** Those of `symbols` that are the kernel's own and no module's; all if left out. */
+  readonly own?: Symbols;
   /** Opens the types; called when they are first asked for. */
   readonly types: () => Types | null;
   /** What was found while the kernel was opened; answers have lists of their own. */
@@ -18,6 +20,7 @@ export interface KernelParts {
 export class Kernel {
   readonly dump: Dump;
   readonly arch: Architecture;
+  /** Modules included; the names that answers need are looked up among the kernel's own only (`symbol`): a module may have a static variable of the same name. */
   readonly symbols: Symbols;
   readonly issues: Issues;
   /** Kernel virtual memory. */
@@ -25,15 +28,17 @@ export class Kernel {
   readonly physical: PhysicalMemory;
   readonly pageSize: number;
   readonly vmcoreinfo: Vmcoreinfo | null;
+  readonly #own: Symbols;
   readonly #openTypes: () => Types | null;
   #types: { readonly found: Types | null } | null = null;
   readonly #known = new Map<string, KernelSymbol | null>();
   readonly #kept = new Map<unknown, unknown>();
 
-  constructor({ dump, arch, symbols, types, issues }: KernelParts) {
+  constructor({ dump, arch, symbols, own = symbols, types, issues }: KernelParts) {
     this.dump = dump;
     this.arch = arch;
     this.symbols = symbols;
+    this.#own = own;
     this.#openTypes = types;
     this.issues = issues;
     this.memory = dump.virtual;
@@ -52,10 +57,11 @@ export class Kernel {
   expect(names: Iterable<string>): void {
     const missing = [...names].filter(name => !this.#known.has(name));
     if (missing.length === 0) return;
-    const found = this.symbols.resolve(missing);
+    const found = this.#own.resolve(missing);
     for (const name of missing) this.#known.set(name, found.get(name) ?? null);
   }
 
+  /** Of the kernel itself. */
   symbol(name: string): KernelSymbol | null {
     this.expect([name]);
     return this.#known.get(name) ?? null;

@@ -2,7 +2,7 @@
 import { type ByteSource, type Dump, InputError, Issues } from 'kdumpling/reader';
 import { openSymbols, openTypes, type Symbols } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from './kernel.js';
-import { withFoundSymbols } from './symbols/index.js';
+import { withAllSymbols } from './symbols/index.js';
 import { attachPageTables } from './vtop/kernel-map.js';
 
 export interface KernelOptions {
@@ -34,5 +34,5 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   attachPageTables(dump, () => symbols);
   const types = (all: Symbols) =>
     openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), moduleSymbols: all, issues });
-  return await Promise.resolve(withFoundSymbols({ dump, arch, symbols, issues }, types));
+  return await Promise.resolve(withAllSymbols({ dump, arch, symbols, issues }, types));
 }

@@ -25,6 +25,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
   sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
   log: { about: "print the kernel's log", load: () => import('./log.js') },
+  mod: { about: 'the loaded modules', load: () => import('./mod.js') },
   mounts: { about: 'what is mounted where', load: () => import('./mounts.js') },
   ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   list: { about: 'walk a list, with members of its elements', load: () => import('./list.js') },

@@ -1,3 +1,3 @@
 export { FACTS, type Fact } from './facts.js';
 export * from './found-symbols.js';
-export * from './with-found-symbols.js';
+export * from './with-all-symbols.js';
