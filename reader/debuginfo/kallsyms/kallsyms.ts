@@ -101,13 +101,17 @@ export class Kallsyms implements Symbols {
 
   /** Symbol by index, in order of addresses; null if it cannot be read. */
   symbol(index: number): KernelSymbol | null {
-    const address = this.addresses.address(index);
     const decoded = this.#decode(index);
-    if (address === null || decoded === null) return null;
+    return decoded === null ? null : this.#complete(index, decoded);
+  }
+
+  #complete(index: number, { name, type }: { readonly name: string; readonly type: string }): KernelSymbol | null {
+    const address = this.addresses.address(index);
+    if (address === null) return null;
     const size = this.#size(index, address);
     this.#perCpu ??= perCpuSpan(this.#addressesOf(this.#indices(wantedNames(PER_CPU_NAMES))));
     const perCpu = within(this.#perCpu, address);
-    return { ...decoded, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu, module: null };
+    return { name, type, address, size, sizeFrom: size === 0 ? 'none' : 'neighbour', perCpu, module: null };
   }
 
   resolve(names: Iterable<string>): Map<string, KernelSymbol> {
@@ -132,8 +136,9 @@ export class Kallsyms implements Symbols {
     const positions = this.#load();
     if (positions === null) throw this.#memory.fault.toError();
     for (let i = 0; i < positions.length; i++) {
-      if (!this.#expandAt(positions[i]) || !match(this.#expandedName())) continue;
-      const symbol = this.symbol(i);
+      if (!this.#expandAt(positions[i])) continue;
+      const decoded = { name: this.#expandedName(), type: String.fromCharCode(this.#tokens.text[0]) };
+      const symbol = match(decoded.name) ? this.#complete(i, decoded) : null;
       if (symbol !== null) yield symbol;
     }
   }
