@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { Kernel } from 'kdumpling/analysis';
 import { type AreaDetail, type ProcessMemory, processMemory } from 'kdumpling/analysis/mm';
-import { type Task, threadsOfProcess } from 'kdumpling/analysis/tasks';
+import type { Task } from 'kdumpling/analysis/tasks';
 import { type Issues, printable } from 'kdumpling/reader';
 import type { CommandContext, DefineCommand } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
@@ -37,7 +37,7 @@ function vm(context: CommandContext, dump: string, pid: string, options: VmOptio
 }
 
 function memoryOfTask(kernel: Kernel, task: Task, issues: Issues): ProcessMemory | null {
-  const found = processMemory(kernel, task.task, threadsOfProcess(kernel, task.task, issues), issues);
+  const found = processMemory(kernel, task.task, issues);
   if (found === null)
     issues.add('no-memory', 'a kernel thread, or a process that has exited, has no memory of its own');
   return found;

@@ -45,15 +45,9 @@ export interface ProcessMemory {
 /**
  * Null for kernel threads and processes that have exited: they have no memory of their own.
  * @param task address of a task_struct
- * @param threads the process's threads, this one included
  * @throws Missing, MemoryFault if the task itself cannot be read
  */
-export function processMemory(
-  kernel: Kernel,
-  task: bigint,
-  threads: Iterable<bigint>,
-  issues: Issues,
-): ProcessMemory | null {
+export function processMemory(kernel: Kernel, task: bigint, issues: Issues): ProcessMemory | null {
   const mm = struct(kernel, 'task_struct').word('mm')(task);
   if (mm === 0n) return null;
   const layout = struct(kernel, 'mm_struct');
@@ -61,7 +55,7 @@ export function processMemory(
   const pgd = columns.add('pgd', () => layout.word('pgd'))(mm);
   const totalPages = columns.add('total_vm', () => layout.number('total_vm'))(mm);
   columns.tell(mm);
-  return { mm, pgd, totalPages, rss: rssOf(kernel, mm, threads, issues), areas: areasOf(kernel, mm, layout, issues) };
+  return { mm, pgd, totalPages, rss: rssOf(kernel, mm, issues), areas: areasOf(kernel, mm, layout, issues) };
 }
 
 function areasOf(kernel: Kernel, mm: bigint, layout: Struct, issues: Issues): AreaDetail[] {

@@ -3,6 +3,7 @@ import type { Issues } from 'kdumpling/reader';
 import { perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Columns, type Get, struct } from '../object/index.js';
+import { threadsByList } from '../tasks/threads.js';
 
 /** Pages, by what they hold; `total` is what /proc calls VmRSS. */
 export interface Rss {
@@ -17,17 +18,13 @@ export interface Rss {
 /** MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES. */
 const COUNTERS = 4;
 
-/**
- * @param tasks the threads that share it: up to 6.1 each may keep some of the count to itself
- * @returns null, with an issue, if it cannot be told
- */
-export function rssOf(kernel: Kernel, mm: bigint, tasks: Iterable<bigint>, issues: Issues): Rss | null {
+/** Null, with an issue, if it cannot be told. */
+export function rssOf(kernel: Kernel, mm: bigint, issues: Issues): Rss | null {
   const columns = new Columns('mm', issues);
-  const threads = [...tasks];
   const rss = columns.add('rss', () => {
-    const counts = Array.from({ length: COUNTERS }, (_, i) => counter(kernel, i));
+    const counts = Array.from({ length: COUNTERS }, (_, i) => counter(kernel, i, issues));
     return address => {
-      const [file, anonymous, swapped, shared] = counts.map(count => Math.max(0, count(address, threads)));
+      const [file, anonymous, swapped, shared] = counts.map(count => Math.max(0, count(address)));
       return { file, anonymous, shared, swapped, total: file + anonymous + shared };
     };
   })(mm);
@@ -35,18 +32,25 @@ export function rssOf(kernel: Kernel, mm: bigint, tasks: Iterable<bigint>, issue
   return rss;
 }
 
-function counter(kernel: Kernel, index: number): (mm: bigint, tasks: readonly bigint[]) => number {
+function counter(kernel: Kernel, index: number, issues: Issues): Get<number> {
   const mm = struct(kernel, 'mm_struct');
   // percpu_counters since 6.2 (commit f1a7941243c1).
   if (mm.has(`rss_stat[${index}].count`)) return perCpuCounter(kernel, index);
   const count = mm.number(`rss_stat.count[${index}]`);
   const task = struct(kernel, 'task_struct');
-  const kept: Get<number> = task.has(`rss_stat.count[${index}]`) ? task.number(`rss_stat.count[${index}]`) : () => 0;
-  return (address, tasks) => tasks.reduce((sum, thread) => sum + kept(thread), count(address));
+  if (!task.has(`rss_stat.count[${index}]`)) return count;
+  // Before, each thread might keep some of the count to itself: a vfork's parent and child are two processes with one mm.
+  const kept = task.number(`rss_stat.count[${index}]`);
+  return address => sharers(kernel, address, issues).reduce((sum, thread) => sum + kept(thread), count(address));
+}
+
+function sharers(kernel: Kernel, mm: bigint, issues: Issues): bigint[] {
+  const own = struct(kernel, 'task_struct').word('mm');
+  return [...threadsByList(kernel, issues)].filter(task => own(task) === mm);
 }
 
 /** percpu_counter_sum(): what each CPU has not yet given up belongs to it. Without SMP there are no such remains. */
-function perCpuCounter(kernel: Kernel, index: number): (mm: bigint) => number {
+function perCpuCounter(kernel: Kernel, index: number): Get<number> {
   const mm = struct(kernel, 'mm_struct');
   const count = mm.number(`rss_stat[${index}].count`);
   const remains = `rss_stat[${index}].counters`;

@@ -43,10 +43,3 @@ function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: big
     }
   };
 }
-
-/** The threads of the process that a thread belongs to, its first thread before the others. @throws Missing, MemoryFault */
-export function threadsOfProcess(kernel: Kernel, task: bigint, issues: Issues): bigint[] {
-  const layout = struct(kernel, 'task_struct');
-  const leader = layout.word('group_leader')(task);
-  return [leader, ...threadsOf(kernel, layout, issues)(leader)];
-}
