@@ -25,44 +25,55 @@ const NAMES = [
 export function tasks(kernel: Kernel, issues: Issues): Task[] {
   kernel.expect(NAMES);
   const read = taskReader(kernel, issues);
-  const listed = ask(issues, 'the list of processes', () => new Set(threadsByList(kernel, issues)));
-  const numbered = ask(
-    issues,
-    'the PIDs',
-    () => new Map([...threadsByPid(kernel, issues)].map(({ pid, task }) => [task, pid])),
+  const listed = go(issues, 'the list of processes', found =>
+    [...threadsByList(kernel, found)].map(task => [task, null]),
   );
-  const idle = ask(issues, 'the idle tasks', () => new Set(idleTasks(kernel, issues))) ?? bootIdle(kernel);
-  if (listed === null && numbered === null && idle.size === 0) {
+  const numbered = go(issues, 'the PIDs', found =>
+    [...threadsByPid(kernel, found)].map(({ pid, task }) => [task, pid]),
+  );
+  const idleFound = go(issues, 'the idle tasks', found => [...idleTasks(kernel, found)].map(task => [task, null]));
+  const idle = idleFound.tasks.size > 0 ? new Set(idleFound.tasks.keys()) : bootIdle(kernel);
+  const found = new Set([...listed.tasks.keys(), ...numbered.tasks.keys()]);
+  if (found.size === 0 && idle.size === 0) {
     throw new Missing('symbol', 'init_task', 'give the vmlinux of this kernel with --vmlinux');
   }
-  const found = new Set([...(listed ?? []), ...(numbered?.keys() ?? [])]);
   for (const task of idle) found.delete(task);
   const rows = [...found].map(read).sort(byProcess);
-  if (listed !== null && numbered !== null) compare(rows, listed, numbered, issues);
+  compare(rows, listed, numbered, issues);
   return [...[...idle].map(read), ...rows];
 }
 
 /** The address of a thread's task_struct; null if no thread has that PID. @throws Missing */
 export function taskOfPid(kernel: Kernel, pid: number, issues: Issues): bigint | null {
   kernel.expect(NAMES);
-  const numbered = ask(new Issues(), 'the PIDs', () =>
-    [...threadsByPid(kernel, new Issues())].find(thread => thread.pid === pid),
+  const numbered = go(new Issues(), 'the PIDs', found =>
+    [...threadsByPid(kernel, found)].map(one => [one.task, one.pid]),
   );
-  return numbered?.task ?? tasks(kernel, issues).find(row => row.pid === pid && pid !== 0)?.task ?? null;
+  for (const [task, number] of numbered.tasks) if (number === pid) return task;
+  return tasks(kernel, issues).find(row => row.pid === pid && pid !== 0)?.task ?? null;
 }
 
-/** The answer of one way; null with an issue if it cannot be gone. */
-function ask<T>(issues: Issues, what: string, answer: () => T): T | null {
+/** What one of the ways led to. */
+interface Way {
+  /** By the address of the task, with its number where the way tells it. */
+  readonly tasks: ReadonlyMap<bigint, number | null>;
+  /** Nothing stood in the way: what it did not lead to is not on it. */
+  readonly whole: boolean;
+}
+
+function go(issues: Issues, what: string, ask: (found: Issues) => (readonly [bigint, number | null])[]): Way {
+  const found = new Issues();
+  let tasks: (readonly [bigint, number | null])[] = [];
   try {
-    return answer();
+    tasks = ask(found);
   } catch (error) {
-    if (error instanceof Missing)
-      issues.add(`missing-${error.kind}`, `${what} cannot be gone through: ${error.message}`);
-    else if (error instanceof MemoryFault) {
-      issues.add('unreadable-memory', `${what} cannot be gone through: ${error.message}`, error.address);
-    } else throw error;
-    return null;
+    const message = error instanceof Error ? `${what} cannot be gone through: ${error.message}` : '';
+    if (error instanceof Missing) found.add(`missing-${error.kind}`, message);
+    else if (error instanceof MemoryFault) found.add('unreadable-memory', message, error.address);
+    else throw error;
   }
+  issues.addAll(found);
+  return { tasks: new Map(tasks), whole: found.count === 0 };
 }
 
 /** The first CPU's idle task has a name of its own. */
@@ -80,21 +91,18 @@ function byProcess(a: Task, b: Task): number {
   return first === 0 ? (a.pid ?? LAST) - (b.pid ?? LAST) : first;
 }
 
-function compare(
-  rows: readonly Task[],
-  listed: ReadonlySet<bigint>,
-  numbered: ReadonlyMap<bigint, number>,
-  issues: Issues,
-): void {
+/** What a way that could not be gone to its end did not lead to says nothing. */
+function compare(rows: readonly Task[], listed: Way, numbered: Way, issues: Issues): void {
   for (const { task, pid, comm } of rows) {
     const who = `PID ${pid ?? 'unknown'} (${comm ?? 'unknown'})`;
-    const number = numbered.get(task);
-    if (!listed.has(task)) {
+    const number = numbered.tasks.get(task) ?? null;
+    if (listed.whole && !listed.tasks.has(task)) {
       issues.add('task-not-listed', `${who} has a number, but the list of processes does not lead to it`, task);
-    } else if (number === undefined) {
+    }
+    if (numbered.whole && number === null) {
       issues.add('task-not-numbered', `${who} is in the list of processes, but no PID leads to it`, task);
     }
-    if (number !== undefined && pid !== null && number !== pid) {
+    if (number !== null && pid !== null && number !== pid) {
       issues.add('pid-differs', `${who} is found under the number ${number}`, task);
     }
   }

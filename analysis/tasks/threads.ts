@@ -1,6 +1,6 @@
 // All threads by the kernel's own list: processes from init_task.tasks, the threads of each from its signal_struct. Source: include/linux/sched/signal.h (for_each_process,
 // for_each_thread, 6.1 to 7.3).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
 import { listNodes } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Struct, struct } from '../object/index.js';
@@ -25,7 +25,7 @@ function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: big
     const group = layout.address('thread_group');
     const ofGroup = layout.container('thread_group');
     return function* byGroup(leader) {
-      for (const node of listNodes(kernel, group(leader), issues)) yield ofGroup(node);
+      for (const node of listNodes(kernel, group(leader), issues, { name: threadsName(leader) })) yield ofGroup(node);
     };
   }
   const signal = layout.word('signal');
@@ -33,7 +33,7 @@ function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: big
   const ofNode = layout.container('thread_node');
   return function* bySignal(leader) {
     try {
-      for (const node of listNodes(kernel, head(signal(leader)), issues)) {
+      for (const node of listNodes(kernel, head(signal(leader)), issues, { name: threadsName(leader) })) {
         const thread = ofNode(node);
         if (thread !== leader) yield thread;
       }
@@ -43,3 +43,5 @@ function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: big
     }
   };
 }
+
+const threadsName = (leader: bigint): string => `of the threads of the process at ${hex(leader)}`;
