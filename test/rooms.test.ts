@@ -79,6 +79,22 @@ test('every import keeps the table of rooms', t => {
   t.deepEqual(wrong, []);
 });
 
+test('every room that is imported is built before: the compiler builds rooms side by side', t => {
+  const wrong = new Set<string>();
+  for (const path of sources) {
+    const room = roomOf(path);
+    const { references } = JSON.parse(read(`${room}/tsconfig.json`)) as { references: { path: string }[] };
+    const before = references.map(reference => posix.join(room, reference.path));
+    for (const name of imports(path)) {
+      if (!/^kdumpling\/(?!package\.json$)/.test(name)) continue;
+      const other = publishedRoom(name);
+      if (other !== undefined && other !== room && !before.includes(other))
+        wrong.add(`${room}/tsconfig.json: no reference to ${other}`);
+    }
+  }
+  t.deepEqual([...wrong], []);
+});
+
 test('a face never passes on another face', t => {
   const wrong = sources.filter(path => /^export .* from ['"]kdumpling/m.test(withoutComments(read(path))));
   t.deepEqual(wrong, []);
