@@ -1,23 +1,31 @@
 // kdumpling vtop: where addresses lie in physical memory, with every page table entry on the way; and back.
 import { Command } from 'commander';
 import type { Kernel } from 'kdumpling/analysis';
+import { pageTableOf } from 'kdumpling/analysis/mm';
+import { struct } from 'kdumpling/analysis/object';
 import {
   kernelTranslator,
+  type PageTable,
   type ReverseMapping,
   reverseByRanges,
   reverseByTables,
   type VtopRow,
   vtopKernel,
+  vtopUser,
 } from 'kdumpling/analysis/vtop';
-import { type Issue, Issues } from 'kdumpling/reader';
+import { hex, type Issue, Issues } from 'kdumpling/reader';
 import { parseAddress, parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { address as hexAddress, jsonIssues } from './json.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+import { findProcess, parseProcess } from './process-command.js';
+
+type ProcessName = ReturnType<typeof parseProcess>;
 
 interface VtopArguments extends KernelOptions {
   readonly reverse?: boolean;
+  readonly pid?: string;
 }
 
 export const command: DefineCommand = context =>
@@ -26,11 +34,12 @@ export const command: DefineCommand = context =>
       .description('Where virtual addresses lie in physical memory, with every page table entry on the way.')
       .addArgument(dumpArgument())
       .argument('<addr...>', 'an address: 0x…, decimal, SYMBOL or SYMBOL+0x…')
-      .option('--reverse', 'ADDR is physical: which kernel addresses map its page'),
+      .option('--pid <pid>', 'ADDR is an address of this process')
+      .option('--reverse', 'ADDR is physical: which addresses of the kernel, or of the process, map its page'),
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  kdumpling vtop vmcore init_task 0xffffc90000000000\n  kdumpling vtop vmcore --reverse 0x1f160000',
+      '\nExamples:\n  kdumpling vtop vmcore init_task 0xffffc90000000000\n  kdumpling vtop vmcore --pid 119 0x4008f4\n  kdumpling vtop vmcore --reverse 0x1f160000',
     )
     .action((dump: string, addresses: string[], options: VtopArguments) =>
       options.reverse === true ? reverse(context, dump, addresses, options) : vtop(context, dump, addresses, options),
@@ -42,10 +51,10 @@ function tell(rows: readonly { readonly issues: readonly Issue[] }[], issues: Is
 }
 
 function vtop(context: CommandContext, dump: string, texts: string[], options: VtopArguments): Promise<void> {
+  const who = options.pid === undefined ? null : parseProcess(options.pid);
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const addresses = texts.map(text => parseAddress(text, () => kernel.symbols).address);
-    const map = tablesOf(kernel, issues);
-    const rows = addresses.map(address => vtopKernel(kernel.memory, map, address));
+    const rows = who === null ? kernelRows(kernel, addresses, issues) : processRows(kernel, who, addresses, issues);
     tell(rows, issues, options);
     return {
       json: rows.map(jsonRow),
@@ -53,6 +62,30 @@ function vtop(context: CommandContext, dump: string, texts: string[], options: V
       partial: rows.some(({ physical }) => physical === null),
     };
   });
+}
+
+function kernelRows(kernel: Kernel, addresses: readonly bigint[], issues: Issues): VtopRow[] {
+  const map = tablesOf(kernel, issues);
+  return addresses.map(address => vtopKernel(kernel.memory, map, address));
+}
+
+function processRows(kernel: Kernel, who: ProcessName, addresses: readonly bigint[], issues: Issues): VtopRow[] {
+  const table = processTable(kernel, who, issues);
+  if (table !== null) return addresses.map(address => vtopUser(table, address));
+  return addresses.map(address => ({ address, physical: null, pageSize: null, steps: [], issues: [] }));
+}
+
+function processTable(kernel: Kernel, who: ProcessName, issues: Issues): PageTable | null {
+  const task = findProcess(kernel, who, issues);
+  if (task === null) return null;
+  const mm = struct(kernel, 'task_struct').word('mm')(task.task);
+  if (mm === 0n) {
+    issues.add('no-memory', 'a kernel thread, or a process that has exited, has no memory of its own', task.task);
+    return null;
+  }
+  const table = pageTableOf(kernel, mm);
+  if (table === null) issues.add('no-page-tables', `the page tables of mm_struct ${hex(mm)} are not to be had`, mm);
+  return table;
 }
 
 function tablesOf(kernel: Kernel, issues: Issues) {
@@ -110,24 +143,31 @@ function physicalAddress(text: string): number {
 
 function reverse(context: CommandContext, dump: string, texts: string[], options: VtopArguments): Promise<void> {
   const addresses = texts.map(physicalAddress);
+  const who = options.pid === undefined ? null : parseProcess(options.pid);
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
-    const map = tablesOf(kernel, issues);
-    const rows = addresses.map((address): ReverseRow => {
-      const found = new Issues();
-      const page = address - (address % kernel.pageSize);
-      const byTables = map === null ? [] : [...reverseByTables(map.table, page, kernel.pageSize, found)];
-      const known = new Set(byTables.map(({ vaddr }) => vaddr));
-      const byRanges = [...reverseByRanges(kernel.memory, page, kernel.pageSize)];
-      const mappings = [...byRanges.filter(({ vaddr }) => !known.has(vaddr)), ...byTables];
-      return { address, mappings, issues: found.list() };
-    });
+    const table = who === null ? (tablesOf(kernel, issues)?.table ?? null) : processTable(kernel, who, issues);
+    const rows = addresses.map(address => reverseRow(kernel, table, who === null, address));
     tell(rows, issues, options);
     return {
       json: rows.map(jsonReverse),
       text: () => reverseText(rows),
-      partial: map === null || rows.some(({ issues: found }) => found.length > 0),
+      partial: table === null || rows.some(({ issues: found }) => found.length > 0),
     } satisfies KernelAnswer;
   });
+}
+
+function reverseRow(kernel: Kernel, table: PageTable | null, ofKernel: boolean, address: number): ReverseRow {
+  const { pageSize } = kernel;
+  const found = new Issues();
+  const page = address - (address % pageSize);
+  const byTables = table === null ? [] : [...reverseByTables(table, page, pageSize, found)];
+  const known = new Set(byTables.map(({ vaddr }) => vaddr));
+  const byRanges = ofKernel ? [...reverseByRanges(kernel.memory, page, pageSize)] : [];
+  return {
+    address,
+    mappings: [...byRanges.filter(({ vaddr }) => !known.has(vaddr)), ...byTables],
+    issues: found.list(),
+  };
 }
 
 function jsonReverse({ address, mappings, issues }: ReverseRow) {
@@ -147,7 +187,7 @@ function jsonReverse({ address, mappings, issues }: ReverseRow) {
 function* reverseText(rows: readonly ReverseRow[]): Iterable<string> {
   for (const { address, mappings } of rows) {
     yield `physical ${hexAddress(address)}:`;
-    if (mappings.length === 0) yield '  (no kernel address)';
+    if (mappings.length === 0) yield '  (no address)';
     for (const { vaddr, size, pageSize, by } of mappings) {
       const page = pageSize === null ? '' : `, ${sizeText(pageSize)} page`;
       yield `  0x${vaddr.toString(16)}  ${size} bytes, by ${by}${page}`;

@@ -13,6 +13,7 @@ import { x86_64 } from './x86_64.js';
 export * from './arch.js';
 export { highestImageSymbol } from './image-end.js';
 export * from './paging.js';
+export { x86_64Mode } from './x86-paging.js';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   x86_64,
