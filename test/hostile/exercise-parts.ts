@@ -1,7 +1,14 @@
 // What is decoded without a dump: pages of each codec, debug-kinfo areas, region sets, symbol files.
-import { MemorySource } from 'kdumpling/reader';
+import { MemoryFault, MemorySource } from 'kdumpling/reader';
 import { type CodecName, loadCodec, type PageCodec } from 'kdumpling/reader/codecs';
-import { bytesAtAddress, ElfSymbols, elfBuildId, type Symbols, SystemMap } from 'kdumpling/reader/debuginfo';
+import {
+  bytesAtAddress,
+  ElfSymbols,
+  elfBuildId,
+  type KernelSymbol,
+  type Symbols,
+  SystemMap,
+} from 'kdumpling/reader/debuginfo';
 import { decodeKinfo, KINFO_LAYOUTS, kinfoChecksum } from 'kdumpling/reader/formats/debug-kinfo';
 import { isElf } from 'kdumpling/reader/formats/elf';
 import { decodeRegionSet, encodeRegionSet } from 'kdumpling/reader/formats/region-set';
@@ -11,6 +18,7 @@ import type { Hostile } from './mutations.js';
 const GUARD = 64;
 const PAGE = 4096;
 const POISON = 0xa7;
+const MOST_SEARCHED = 1000;
 const codecs = new Map<string, PageCodec>();
 const arena = new Uint8Array(GUARD + PAGE + GUARD);
 
@@ -66,6 +74,19 @@ export function exerciseRegionSet({ files: [file] }: Hostile): string[] {
 
 export const sourceOf = (file: Hostile['files'][number]): MemorySource => new MemorySource(file.bytes, file.name);
 
+/** The first of those that a search gives; none where the names cannot be read. */
+function searched(symbols: Symbols): KernelSymbol[] {
+  const found: KernelSymbol[] = [];
+  try {
+    for (const symbol of symbols.search(name => name.includes('_'))) {
+      if (found.push(symbol) === MOST_SEARCHED) break;
+    }
+  } catch (error) {
+    if (!(error instanceof MemoryFault)) throw error;
+  }
+  return found;
+}
+
 /** Symbols are found by name and by address, or not at all; never with a value that is none. */
 export function lookUp(symbols: Symbols): string[] {
   const wrong: string[] = [];
@@ -79,7 +100,8 @@ export function lookUp(symbols: Symbols): string[] {
     0x7fffffffffffffffn,
     0xffffffffffffffffn,
   ];
-  for (const symbol of [...found.values(), ...addresses.map(address => symbols.at(address))]) {
+  const listed = [...symbols.all('_stext'), ...searched(symbols)];
+  for (const symbol of [...found.values(), ...listed, ...addresses.map(address => symbols.at(address))]) {
     if (symbol === null) continue;
     if (typeof symbol.address !== 'bigint' || symbol.address < 0n || symbol.address >> 64n !== 0n) {
       wrong.push(`a symbol's address is ${symbol.address}`);
