@@ -32,7 +32,9 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   const { symbols } = opened;
   const { vmlinux } = options;
   attachPageTables(dump, () => symbols);
-  const types = (all: Symbols) =>
-    openTypes(dump, symbols, { ...(vmlinux === undefined ? {} : { vmlinux }), moduleSymbols: all, issues });
-  return await Promise.resolve(withAllSymbols({ dump, arch, symbols, issues }, types));
+  // Imported only where there is a file to open.
+  const files =
+    vmlinux === undefined ? {} : { vmlinux, dwarf: (await import('kdumpling/reader/debuginfo/dwarf')).openDwarfTypes };
+  const types = (all: Symbols) => openTypes(dump, symbols, { ...files, moduleSymbols: all, issues });
+  return withAllSymbols({ dump, arch, symbols, issues }, types);
 }

@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
-import { type LayeredSymbols, openSymbols } from 'kdumpling/reader/debuginfo';
+import { type LayeredSymbols, openSymbols, openTypes, type Types } from 'kdumpling/reader/debuginfo';
 import { type DumpSpec, FileSource, openFile, parseDumpSpec } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
 
@@ -129,4 +129,16 @@ export function openDumpSymbols(dump: Dump, options: SymbolOptions, issues: Issu
   });
   issues.addAll(opened.issues);
   return opened.symbols;
+}
+
+/** The types of a dump's kernel, or null; what was odd about them goes to `issues`. */
+export async function openDumpTypes(
+  dump: Dump,
+  symbols: LayeredSymbols,
+  options: SymbolOptions,
+  issues: Issues,
+): Promise<Types | null> {
+  if (options.vmlinux === undefined) return openTypes(dump, symbols, { issues });
+  const { openDwarfTypes } = await import('kdumpling/reader/debuginfo/dwarf');
+  return openTypes(dump, symbols, { vmlinux: new FileSource(options.vmlinux), dwarf: openDwarfTypes, issues });
 }

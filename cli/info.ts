@@ -11,6 +11,7 @@ import {
   dumpArgument,
   openDumpArgument,
   openDumpSymbols,
+  openDumpTypes,
   type SymbolOptions,
 } from './dump-argument.js';
 import { jsonIssues } from './json.js';
@@ -46,7 +47,8 @@ async function info(context: CommandContext, texts: string[], options: InfoArgum
     const issues = new Issues();
     const symbols = openDumpSymbols(dump, options, issues);
     const found = identity(dump, symbols, issues);
-    const sources = symbols.source === '' ? [] : symbols.source.split(',');
+    const types = await openDumpTypes(dump, symbols, options, issues);
+    const sources: Sources = { types: types?.source.split(',') ?? null, symbols: namesOf(symbols.source) };
     const extracted =
       options.extractDeviceDumps === undefined ? [] : extractDeviceDumps(dump, options.extractDeviceDumps);
     const attributes = options.attributes === true ? attributesOf(dump) : null;
@@ -108,7 +110,7 @@ function extractDeviceDumps(dump: Dump, folder: string): Extracted[] {
 function answer(
   dump: Dump,
   found: Identity,
-  symbols: readonly string[],
+  { types, symbols }: Sources,
   attributes: AttributesAnswer | null,
   extracted: readonly Extracted[],
   issues: Issues,
@@ -130,7 +132,7 @@ function answer(
     cpus: found.cpus,
     presentBytes: physical.presentBytes,
     panic: found.panic,
-    types: null,
+    types,
     symbols,
     deviceDumps: dump.deviceDumps.map(({ name, size }) => ({ name, size })),
     ...(attributes === null ? {} : attributes),
@@ -162,18 +164,26 @@ function shown(value: AttributeValue): string {
   return typeof value === 'bigint' ? hexOf(value) : String(value);
 }
 
-interface Summary {
+/** Where types and symbols come from. */
+interface Sources {
+  /** Null if there are none. */
+  readonly types: readonly string[] | null;
+  readonly symbols: readonly string[];
+}
+
+const namesOf = (source: string): string[] => (source === '' ? [] : source.split(','));
+
+interface Summary extends Sources {
   readonly bits: number;
   readonly byteOrder: string;
   readonly pageSize: number;
   readonly presentBytes: number;
-  readonly symbols: readonly string[];
 }
 
 const UNKNOWN = 'unknown';
 
 /** What people ask first; the same facts as the JSON has. */
-function* summary(dump: Dump, { bits, byteOrder, pageSize, presentBytes, symbols }: Summary, found: Identity) {
+function* summary(dump: Dump, { bits, byteOrder, pageSize, presentBytes, symbols, types }: Summary, found: Identity) {
   const { container, arch, name } = dump;
   const details = [
     container.flattened ? 'flattened' : '',
@@ -192,6 +202,7 @@ function* summary(dump: Dump, { bits, byteOrder, pageSize, presentBytes, symbols
   yield row('CPUs', found.cpus === null ? UNKNOWN : String(found.cpus));
   yield row('memory', `${presentBytes} bytes are there`);
   yield row('panic', panicText(found));
+  yield row('types', types === null ? 'none' : types.join(', '));
   yield row('symbols', symbols.length === 0 ? 'none' : symbols.join(', '));
   for (const { name: device, size } of dump.deviceDumps) yield row('device dump', `${device}, ${size} bytes`);
 }

@@ -5,6 +5,7 @@ export * from './btf/kernel-btf.js';
 export * from './btf/modules.js';
 export * from './btf/sections.js';
 export * from './c-names.js';
+export * from './declaration.js';
 export * from './elf-file.js';
 export * from './elf-symbols.js';
 export * from './kallsyms/kallsyms.js';

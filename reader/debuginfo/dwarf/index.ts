@@ -1,3 +1,4 @@
 export * from './dwarf.js';
 export * from './dwarf-types.js';
+export * from './open-types.js';
 export * from './sections.js';

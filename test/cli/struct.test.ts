@@ -1,0 +1,149 @@
+// kdumpling struct, as users run it. The truth: what the guest said of itself, and the kernel's headers.
+import { kdumpling } from '../kdumpling.js';
+import { realDump, realTest, realVmlinux } from '../real.js';
+import { coreTest } from './demo-core.js';
+
+const core = realDump('x86_64-6.1.elf');
+
+interface Answer {
+  readonly kind: string | null;
+  readonly name: string | null;
+  readonly size: number | null;
+  readonly types: readonly string[] | null;
+  readonly members: readonly Record<string, unknown>[] | null;
+  readonly enumerators: readonly { name: string; value: number }[] | null;
+  readonly objects: readonly { address: string; value: Record<string, unknown> }[] | null;
+  readonly issues: readonly { code: string; message: string }[];
+}
+
+function struct(...args: readonly string[]): Answer & { status: number | null } {
+  const { stdout, status } = kdumpling('struct', ...args, '--json');
+  return { ...(JSON.parse(stdout) as Answer), status };
+}
+
+realTest('a layout for people', [core], t => {
+  const { stdout, status } = kdumpling('struct', core, 'list_head');
+  t.is(status, 0);
+  t.is(
+    stdout,
+    [
+      'struct list_head {',
+      '  offset    size',
+      '       0       8  struct list_head *next;',
+      '       8       8  struct list_head *prev;',
+      '}  16 bytes',
+      '',
+    ].join('\n'),
+  );
+});
+
+realTest('--json: members with their places, bitfields and anonymous members too', [core], t => {
+  const answer = struct(core, 'struct timespec64');
+  t.deepEqual(
+    [answer.kind, answer.name, answer.size, answer.types, answer.objects],
+    ['struct', 'timespec64', 16, ['btf'], null],
+  );
+  const rest = { bitOffset: null, bitSize: null, members: null };
+  t.deepEqual(answer.members, [
+    { name: 'tv_sec', type: 'time64_t', declaration: 'time64_t tv_sec', offset: 0, size: 8, ...rest },
+    { name: 'tv_nsec', type: 'long int', declaration: 'long int tv_nsec', offset: 8, size: 8, ...rest },
+  ]);
+  const header = struct(core, 'iphdr');
+  t.deepEqual(
+    header.members?.slice(0, 2).map(one => [one['declaration'], one['offset'], one['bitOffset'], one['bitSize']]),
+    [
+      ['__u8 ihl : 4', 0, 0, 4],
+      ['__u8 version : 4', 0, 4, 4],
+    ],
+  );
+  const page = struct(core, 'page');
+  t.is(page.size, 64);
+  t.is(page.members?.[1]['name'], '');
+  t.true(Array.isArray(page.members?.[1]['members']));
+});
+
+realTest('an enum', [core], t => {
+  const { kind, enumerators } = struct(core, 'pid_type');
+  t.is(kind, 'enum');
+  t.deepEqual(enumerators?.slice(0, 2), [
+    { name: 'PIDTYPE_PID', value: 0 },
+    { name: 'PIDTYPE_TGID', value: 1 },
+  ]);
+});
+
+realTest('values: text, numbers, pointers with their symbols, selected members', [core], t => {
+  const whole = struct(core, 'uts_namespace', 'init_uts_ns');
+  t.is(whole.status, 0);
+  const name = whole.objects?.[0].value['name'] as Record<string, string>;
+  t.deepEqual([name['sysname'], name['nodename'], name['release']], ['Linux', 'ktest-guest', '6.1.0-56-cloud-amd64']);
+  const some = struct(core, 'task_struct.comm,pid,parent.comm,sched_class', 'init_task');
+  t.deepEqual(
+    some.members?.map(one => one['name']),
+    ['comm', 'pid', 'sched_class'],
+  );
+  const [{ address, value }] = some.objects ?? [];
+  t.is(address, '0xffffffffbcc1aa40');
+  t.deepEqual([value['comm'], value['pid'], value['parent.comm']], ['swapper/0', 0, 'swapper/0']);
+  const { stdout } = kdumpling('struct', core, 'task_struct.sched_class,comm', 'init_task');
+  t.regex(
+    stdout,
+    /^struct task_struct at 0xffffffffbcc1aa40\n {2}sched_class = 0xf{8}[0-9a-f]{8} <idle_sched_class>\n/,
+  );
+});
+
+realTest('several objects, one behind the other', [core], t => {
+  const { objects } = struct(core, 'list_head', 'slab_caches', '3');
+  t.deepEqual(
+    objects?.map(one => Number(BigInt(one.address) - BigInt(objects[0].address))),
+    [0, 16, 32],
+  );
+});
+
+realTest('memory that is not there: null, told, and exit status 1', [core], t => {
+  const { objects, status, issues } = struct(core, 'list_head', '0x1000');
+  t.is(status, 1);
+  t.deepEqual(objects?.[0].value, { next: null, prev: null });
+  t.deepEqual(
+    issues.map(issue => issue.code),
+    ['no-value', 'no-value'],
+  );
+});
+
+realTest('a type that the kernel does not have: names like it', [core], t => {
+  const { status, kind, issues } = struct(core, 'mem_cgroup_thresh');
+  t.is(status, 1);
+  t.is(kind, null);
+  t.regex(issues[0].message, /there is struct mem_cgroup_threshold/);
+});
+
+realTest('wrong usage', [core], t => {
+  t.is(kdumpling('struct', core, 'list_head', 'slab_caches', '0').status, 2);
+  t.is(kdumpling('struct', core, 'list_head', 'no_such_symbol').status, 2);
+  t.is(kdumpling('struct', core, 'pid_type', 'init_task').status, 2);
+});
+
+const big = realDump('s390x-6.1.elf');
+const lite = realVmlinux('s390x-6.1');
+
+realTest('big-endian memory, types from a vmlinux; without one it says what lacks', [big, lite], t => {
+  const { objects, types, status } = struct(big, 'task_struct.comm,pid,sched_class', 'init_task', '--vmlinux', lite);
+  t.is(status, 0);
+  t.deepEqual(types, ['btf']);
+  t.deepEqual([objects?.[0].value['comm'], objects?.[0].value['pid']], ['swapper/0', 0]);
+  const without = struct(big, 'task_struct');
+  t.is(without.status, 1);
+  t.true(without.issues.some(issue => /--vmlinux/.test(issue.message)));
+});
+
+const arm = realDump('arm64-6.1.elf');
+
+realTest("a module's struct", [arm], t => {
+  t.is(struct(arm, 'virtio_blk').size, 280);
+});
+
+coreTest('a region core without types', (t, path) => {
+  const answer = struct(path, 'list_head');
+  t.is(answer.status, 1);
+  t.is(answer.size, null);
+  t.true(answer.issues.some(issue => issue.code === 'missing-type'));
+});
