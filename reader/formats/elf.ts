@@ -4,6 +4,7 @@ import { Cursor, type CursorPlace } from '../cursor.js';
 import { InputError } from '../fault.js';
 import { setU64 } from '../u64.js';
 
+export const ET_REL = 1;
 export const ET_CORE = 4;
 export const PT_NULL = 0;
 export const PT_LOAD = 1;
@@ -17,10 +18,16 @@ export const SHT_NULL = 0;
 export const SHT_PROGBITS = 1;
 export const SHT_SYMTAB = 2;
 export const SHT_STRTAB = 3;
+export const SHT_RELA = 4;
 export const SHT_NOTE = 7;
 export const SHT_NOBITS = 8;
+export const SHT_REL = 9;
 export const SHF_WRITE = 1;
+export const SHF_MERGE = 0x10;
+export const SHF_STRINGS = 0x20;
 export const SHF_COMPRESSED = 0x800;
+export const ELFCOMPRESS_ZLIB = 1;
+export const ELFCOMPRESS_ZSTD = 2;
 /** p_paddr of all ones: the segment has no physical address. */
 export const NO_PADDR = -1;
 
@@ -278,4 +285,22 @@ export function encodeSectionHeader(header: SectionHeader, kind: ElfKind, view: 
   half(header.info);
   word(header.addralign);
   word(header.entsize);
+}
+
+/** What stands before the data of a section with SHF_COMPRESSED. */
+export interface CompressionHeader {
+  /** ELFCOMPRESS_… */
+  readonly type: number;
+  /** Of the data, decompressed. */
+  readonly size: number;
+  readonly addralign: number;
+}
+
+export const compressionHeaderSize = (bits: 32 | 64): number => (bits === 64 ? 24 : 12);
+
+/** `position` of `cursor` moves past the header. */
+export function decodeCompressionHeader(cursor: Cursor, bits: 32 | 64): CompressionHeader {
+  const type = cursor.u32('ch_type');
+  if (bits === 64) cursor.skip(4, 'ch_reserved');
+  return { type, size: cursor.word(bits, 'ch_size'), addralign: cursor.word(bits, 'ch_addralign') };
 }

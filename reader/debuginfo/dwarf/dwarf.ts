@@ -8,6 +8,8 @@ import { DwarfFile } from './units.js';
 
 export interface DwarfOptions {
   readonly issues?: Issues;
+  /** Of a module: where its sections were loaded, by name. Without, they lie at 0: types are right, addresses tell only how far from their section's start. */
+  readonly addresses?: ReadonlyMap<string, bigint>;
 }
 
 export class Dwarf {
@@ -24,9 +26,10 @@ export class Dwarf {
   }
 
   /** Null if the file has no DWARF. Throws InputError for sections that cannot be read. */
-  static open(file: ElfFile, options: DwarfOptions = {}): Dwarf | null {
-    const sections = new DebugSections(file);
+  static async open(file: ElfFile, options: DwarfOptions = {}): Promise<Dwarf | null> {
+    const issues = options.issues ?? new Issues();
+    const sections = await DebugSections.open(file, { ...options, issues });
     if (sections.get('debug_info') === null || sections.get('debug_abbrev') === null) return null;
-    return new Dwarf(sections, options.issues ?? new Issues());
+    return new Dwarf(sections, issues);
   }
 }

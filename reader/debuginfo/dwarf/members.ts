@@ -63,5 +63,6 @@ function byteOffset(cursor: EntryCursor): number {
 function signed(cursor: EntryCursor, attribute: number): number | null {
   const index = cursor.find(attribute);
   const value = index < 0 ? null : cursor.bigAt(index);
-  return value === null ? null : Number(value);
+  // clang writes a negative one in an unsigned form.
+  return value === null ? null : Number(BigInt.asIntN(64, value));
 }

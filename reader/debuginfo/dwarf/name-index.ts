@@ -36,7 +36,7 @@ export class NameIndex {
       const place = this.known(kind, name);
       if (place >= 0) return place;
       if (!this.#complete[GROUPS.indexOf(group)] && !this.#mayHave(name)) return -1;
-      if (!this.#scanNext(group)) return -1;
+      if (!this.#scanNext(group)) return this.known(kind, name);
     }
   }
 

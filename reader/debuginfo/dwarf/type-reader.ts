@@ -248,23 +248,27 @@ export class TypeReader implements TypeContext {
   #isSigned(target: number, place: number): boolean {
     const type = target < 0 ? VOID : plainType(this.at(target));
     if (type.kind === 'int') return type.signed;
-    return this.enumeratorsOf(place, true, 8).some(({ value }) => value < 0n);
+    return this.#values(place).some(({ value }) => value < 0n);
   }
 
   enumeratorsOf(place: number, signed: boolean, size: number): readonly Enumerator[] {
-    const list: Enumerator[] = [];
     const bits = size === 0 || size > 8 ? 64 : size * 8;
+    return this.#values(place).map(({ name, value }) => ({
+      name,
+      value: signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value),
+    }));
+  }
+
+  /** Negative where the form says so. */
+  #values(place: number): Enumerator[] {
+    const list: Enumerator[] = [];
     return this.#units.guard(() => {
       const cursor = this.#read(place);
       for (const child of this.#units.children(cursor)) {
         this.#read(child);
         const index = cursor.tag === DW_TAG_enumerator ? cursor.find(DW_AT_const_value) : -1;
         const value = index < 0 ? null : cursor.bigAt(index);
-        if (value === null) continue;
-        list.push({
-          name: cursor.text(DW_AT_name),
-          value: signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value),
-        });
+        if (value !== null) list.push({ name: cursor.text(DW_AT_name), value });
       }
       return list;
     }, list);

@@ -1,4 +1,6 @@
 // The units of a file's DWARF: their headers, found one behind the other as far as they are asked for. Source: DWARF 5, sections 7.4 and 7.5.1; version 4, section 7.5.1.2 (type units).
+
+import { InputError } from '../../fault.js';
 import {
   DW_UT_compile,
   DW_UT_skeleton,
@@ -133,7 +135,7 @@ export class UnitList {
   /** What is added to an offset in the section to make an entry's place. */
   readonly base: number;
   readonly #units: Unit[] = [];
-  #next = 0;
+  #at = 0;
 
   constructor(file: DwarfFile, section: Windows | null, base: number) {
     this.#file = file;
@@ -144,7 +146,7 @@ export class UnitList {
   /** The unit of that number, counted from 0; null behind the last. */
   get(index: number): Unit | null {
     while (index >= this.#units.length) {
-      const unit = this.#readNext();
+      const unit = this.#next();
       if (unit === null) return null;
       this.#units.push(unit);
     }
@@ -154,7 +156,7 @@ export class UnitList {
   /** The unit that an offset lies in; null if it is in a header or behind the last unit. */
   containing(offset: number): Unit | null {
     if (this.section === null || !(offset >= 0 && offset < this.section.size)) return null;
-    while (this.#next <= offset && this.get(this.#units.length) !== null);
+    while (this.#at <= offset && this.get(this.#units.length) !== null);
     let low = 0;
     let high = this.#units.length;
     while (low < high) {
@@ -174,11 +176,20 @@ export class UnitList {
     }
   }
 
+  #next(): Unit | null {
+    try {
+      return this.#readNext();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return this.#stop(this.#at, error.message);
+    }
+  }
+
   /** The next unit of a version that is known; damage ends the list, with an issue. */
   #readNext(): Unit | null {
     const { section } = this;
-    while (section !== null && this.#next < section.size) {
-      const offset = this.#next;
+    while (section !== null && this.#at < section.size) {
+      const offset = this.#at;
       if (this.#units.length === MOST_UNITS) return this.#stop(offset, `there are more than ${MOST_UNITS} units`);
       if (section.size - offset < 11) return this.#stop(offset, 'a unit header is cut short');
       const first = section.u32(offset);
@@ -191,10 +202,10 @@ export class UnitList {
       if (end > section.size) return this.#stop(offset, `a unit of ${length} bytes passes the section's end`);
       // Padding between units.
       if (length < 7) {
-        this.#next = end;
+        this.#at = end;
         continue;
       }
-      this.#next = end;
+      this.#at = end;
       const unit = decodeUnit(this.#file, section, this.base, { offset, start, end, offsetSize });
       if (unit !== null) return unit;
     }
@@ -203,7 +214,7 @@ export class UnitList {
 
   #stop(offset: number, why: string): null {
     this.#file.issues.add('damaged-dwarf', `${this.#file.name}: ${why}: what lies behind it is not read`, offset);
-    this.#next = this.section?.size ?? 0;
+    this.#at = this.section?.size ?? 0;
     return null;
   }
 }

@@ -11,11 +11,11 @@ const KINDS: readonly NamedKind[] = ['struct', 'union', 'enum', 'typedef', 'base
 const MOST_LOST = 2;
 
 for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1']) {
-  realTest(`all types of ${name} are the same by BTF and by DWARF`, [realVmlinux(name)], t => {
+  realTest(`all types of ${name} are the same by BTF and by DWARF`, [realVmlinux(name)], async t => {
     const file = openElfFile(new FileSource(realVmlinux(name)));
     const issues = new Issues();
     const btf = btfOfElf(file, issues);
-    const dwarf = Dwarf.open(file, { issues });
+    const dwarf = await Dwarf.open(file, { issues });
     if (btf === null || dwarf === null) return t.fail('BTF and DWARF are needed');
     const types = new DwarfTypes(dwarf);
     let compared = 0;
