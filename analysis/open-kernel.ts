@@ -32,9 +32,13 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   const { symbols } = opened;
   const { vmlinux } = options;
   attachPageTables(dump, () => symbols);
-  // Imported only where there is a file to open.
-  const files =
-    vmlinux === undefined ? {} : { vmlinux, dwarf: (await import('kdumpling/reader/debuginfo/dwarf')).openDwarfTypes };
+  const files = vmlinux === undefined ? {} : { vmlinux, dwarf: await dwarfOf(vmlinux) };
   const types = (all: Symbols) => openTypes(dump, symbols, { ...files, moduleSymbols: all, issues });
   return withAllSymbols({ dump, arch, symbols, issues }, types);
+}
+
+/** Imported only where there is a file to open. */
+async function dwarfOf(vmlinux: ByteSource) {
+  const { dwarfTypesOf } = await import('kdumpling/reader/debuginfo/dwarf');
+  return dwarfTypesOf(vmlinux);
 }

@@ -139,6 +139,7 @@ export async function openDumpTypes(
   issues: Issues,
 ): Promise<Types | null> {
   if (options.vmlinux === undefined) return openTypes(dump, symbols, { issues });
-  const { openDwarfTypes } = await import('kdumpling/reader/debuginfo/dwarf');
-  return openTypes(dump, symbols, { vmlinux: new FileSource(options.vmlinux), dwarf: openDwarfTypes, issues });
+  const { dwarfTypesOf } = await import('kdumpling/reader/debuginfo/dwarf');
+  const vmlinux = new FileSource(options.vmlinux);
+  return openTypes(dump, symbols, { vmlinux, dwarf: await dwarfTypesOf(vmlinux), issues });
 }

@@ -1,6 +1,7 @@
 // The DWARF of an ELF file: where its parts are had from. Nothing is read before it is asked for.
 import { Issues } from '../../issue.js';
 import type { ElfFile } from '../elf-file.js';
+import { type Decompressors, loadDecompressors } from './compressed.js';
 import { DwarfUnits } from './dwarf-units.js';
 import { NameIndex } from './name-index.js';
 import { DebugSections } from './sections.js';
@@ -27,8 +28,13 @@ export class Dwarf {
 
   /** Null if the file has no DWARF. Throws InputError for sections that cannot be read. */
   static async open(file: ElfFile, options: DwarfOptions = {}): Promise<Dwarf | null> {
+    return Dwarf.openWith(file, await loadDecompressors(file), options);
+  }
+
+  /** As `open`, with what it imports: for those who cannot wait. */
+  static openWith(file: ElfFile, decompressors: Decompressors, options: DwarfOptions = {}): Dwarf | null {
     const issues = options.issues ?? new Issues();
-    const sections = await DebugSections.open(file, { ...options, issues });
+    const sections = new DebugSections(file, decompressors, { ...options, issues });
     if (sections.get('debug_info') === null || sections.get('debug_abbrev') === null) return null;
     return new Dwarf(sections, issues);
   }

@@ -4,7 +4,7 @@ import { ET_REL, SHF_MERGE, SHF_STRINGS, SHT_NOBITS, SHT_REL, SHT_RELA, SHT_SYMT
 import type { Issues } from '../../issue.js';
 import { type ByteSource, SliceSource } from '../../source.js';
 import type { ElfFile, Section } from '../elf-file.js';
-import { type Decompressors, decompressed, isCompressed, loadDecompressors } from './compressed.js';
+import { type Decompressors, decompressed, isCompressed } from './compressed.js';
 import { RelocatedSource, SymbolValues } from './relocated-source.js';
 import { Windows } from './windows.js';
 
@@ -53,17 +53,13 @@ export class DebugSections {
   readonly #issues: Issues;
   #symbols: SymbolValues | null = null;
 
-  private constructor(file: ElfFile, decompressors: Decompressors, options: SectionOptions) {
+  constructor(file: ElfFile, decompressors: Decompressors, options: SectionOptions) {
     this.file = file;
     this.#decompressors = decompressors;
     this.#addresses = options.addresses ?? new Map();
     this.#issues = options.issues;
     this.littleEndian = file.header.littleEndian;
     this.split = file.sections.some(section => section.label === '.debug_info.dwo');
-  }
-
-  static async open(file: ElfFile, options: SectionOptions): Promise<DebugSections> {
-    return new DebugSections(file, await loadDecompressors(file), options);
   }
 
   get(name: SectionName): Windows | null {
