@@ -24,6 +24,8 @@ export type PeerName =
   | 'makedumpfile'
   | 'python3'
   | 'gcc'
+  | 'addr2line'
+  | 'eu-addr2line'
   | 'bpftool'
   | 'arm64:crash'
   | 'arm64:makedumpfile';

@@ -5,6 +5,7 @@ import { type Decompressors, loadDecompressors } from './compressed.js';
 import { DwarfUnits } from './dwarf-units.js';
 import { NameIndex } from './name-index.js';
 import { DebugSections } from './sections.js';
+import { SourceFrames } from './source-frames.js';
 import { DwarfFile } from './units.js';
 
 export interface DwarfOptions {
@@ -18,6 +19,7 @@ export class Dwarf {
   readonly units: DwarfUnits;
   readonly index: NameIndex;
   readonly issues: Issues;
+  #source: SourceFrames | null = null;
 
   private constructor(sections: DebugSections, issues: Issues) {
     this.issues = issues;
@@ -37,5 +39,11 @@ export class Dwarf {
     const sections = new DebugSections(file, decompressors, { ...options, issues });
     if (sections.get('debug_info') === null || sections.get('debug_abbrev') === null) return null;
     return new Dwarf(sections, issues);
+  }
+
+  /** Source lines, functions and inlined calls at addresses as linked. */
+  get source(): SourceFrames {
+    this.#source ??= new SourceFrames(this.units);
+    return this.#source;
   }
 }

@@ -75,11 +75,11 @@ export class EntryCursor {
   #positions = new Float64Array(64);
   #forms = new Uint16Array(64);
 
-  readonly #tables: UnitTables;
+  readonly tables: UnitTables;
 
   constructor(file: DwarfFile, tables = new UnitTables(file)) {
     this.file = file;
-    this.#tables = tables;
+    this.tables = tables;
   }
 
   /** Reads the entry at `offset` of a unit's section; throws InputError where it is damaged. False for a null entry. */
@@ -209,6 +209,11 @@ export class EntryCursor {
     return isOffset(form) ? BigInt(this.#section.unsigned(position, this.unit.offsetSize)) : null;
   }
 
+  /** The number of a value in one of the unit's lists (DW_FORM_rnglistx, DW_FORM_loclistx). */
+  indexAt(index: number): number {
+    return this.#section.uleb(this.#positions[index]);
+  }
+
   flag(attribute: number): boolean {
     const index = this.find(attribute);
     return index >= 0 && this.numberAt(index) !== 0;
@@ -244,7 +249,7 @@ export class EntryCursor {
       return this.#section.unsigned(position, this.unit.offsetSize);
     }
     const number = this.#indexOf(form, position, DW_FORM_strx, DW_FORM_strx1, DW_FORM_GNU_str_index);
-    return number < 0 ? -1 : this.#tables.string(this.unit, number);
+    return number < 0 ? -1 : this.tables.string(this.unit, number);
   }
 
   /** An address, or null where the attribute is none. */
@@ -256,7 +261,7 @@ export class EntryCursor {
       return addressSize === 8 ? this.#section.u64(position) : BigInt(this.#section.unsigned(position, addressSize));
     }
     const number = this.#indexOf(form, position, DW_FORM_addrx, DW_FORM_addrx1, DW_FORM_GNU_addr_index);
-    return number < 0 ? null : this.#tables.address(this.unit, number);
+    return number < 0 ? null : this.tables.address(this.unit, number);
   }
 
   /** The number that a form of the family `leb`, `one` to `one` + 3 or `gnu` holds; -1 for another form. */

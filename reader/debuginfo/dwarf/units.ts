@@ -157,6 +157,20 @@ export class UnitList {
   containing(offset: number): Unit | null {
     if (this.section === null || !(offset >= 0 && offset < this.section.size)) return null;
     while (this.#at <= offset && this.get(this.#units.length) !== null);
+    const unit = this.#units[this.#firstEndingBehind(offset)];
+    return unit !== undefined && offset >= unit.root && offset < unit.end ? unit : null;
+  }
+
+  /** The unit whose header is at an offset, or null. */
+  starting(offset: number): Unit | null {
+    if (this.section === null || !(offset >= 0 && offset < this.section.size)) return null;
+    while (this.#at <= offset && this.get(this.#units.length) !== null);
+    const unit = this.#units[this.#firstEndingBehind(offset)];
+    return unit?.offset === offset ? unit : null;
+  }
+
+  /** The number of the first unit that ends behind an offset, of those that were read. */
+  #firstEndingBehind(offset: number): number {
     let low = 0;
     let high = this.#units.length;
     while (low < high) {
@@ -164,8 +178,7 @@ export class UnitList {
       if (this.#units[middle].end <= offset) low = middle + 1;
       else high = middle;
     }
-    const unit = this.#units[low];
-    return unit !== undefined && offset >= unit.root && offset < unit.end ? unit : null;
+    return low;
   }
 
   *[Symbol.iterator](): Generator<Unit> {
