@@ -1,6 +1,7 @@
 // The DWARF of an ELF file: where its parts are had from. Nothing is read before it is asked for.
 import { Issues } from '../../issue.js';
 import type { ElfFile } from '../elf-file.js';
+import { CallFrames } from './call-frames.js';
 import { type Decompressors, loadDecompressors } from './compressed.js';
 import { DwarfUnits } from './dwarf-units.js';
 import { NameIndex } from './name-index.js';
@@ -20,6 +21,7 @@ export class Dwarf {
   readonly index: NameIndex;
   readonly issues: Issues;
   #source: SourceFrames | null = null;
+  #frames: CallFrames | null = null;
 
   private constructor(sections: DebugSections, issues: Issues) {
     this.issues = issues;
@@ -45,5 +47,11 @@ export class Dwarf {
   get source(): SourceFrames {
     this.#source ??= new SourceFrames(this.units);
     return this.#source;
+  }
+
+  /** The rules by which callers' registers are found, at addresses as linked. */
+  get frames(): CallFrames {
+    this.#frames ??= new CallFrames(this.units);
+    return this.#frames;
   }
 }

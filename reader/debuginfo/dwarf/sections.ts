@@ -136,6 +136,12 @@ export class DebugSections {
     return found.length > 0 && found.every(({ flags }) => (flags & SHF_MERGE_STRINGS) === SHF_MERGE_STRINGS);
   }
 
+  /** Where a section lies as linked, or was loaded. */
+  addressOf(name: SectionName): bigint {
+    const [section] = this.#find(name);
+    return section === undefined ? 0n : (this.#addresses.get(section.label) ?? section.addr);
+  }
+
   /** Several of one name are groups that a linker would have joined (type units of a module). */
   #find(name: SectionName): Section[] {
     const plain = [`.${name}`, `.z${name}`];
