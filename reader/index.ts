@@ -3,7 +3,7 @@ export * from './build-map.js';
 export * from './cursor.js';
 export * from './dump/attributes.js';
 export type { DumpInput, DumpProbe, OpenedContainer } from './dump/container.js';
-export type { DumpCpu } from './dump/cpus.js';
+export type { DumpCpu, RegisterSet } from './dump/cpus.js';
 export { type DeviceDump, extractDeviceDump } from './dump/device-dumps.js';
 export * from './dump/dump.js';
 export { ExtentMemory, type ExtentMemoryOptions, type Gap } from './dump/extent-memory.js';

@@ -25,6 +25,28 @@ export interface PrstatusLayout {
   readonly stackPointer: string;
 }
 
+/** A note that holds more registers of the CPU whose NT_PRSTATUS it follows. */
+export interface RegisterNote {
+  /** As include/uapi/linux/elf.h calls it. */
+  readonly label: string;
+  readonly name: 'CORE' | 'LINUX';
+  readonly type: number;
+  readonly registers: readonly NoteRegister[];
+}
+
+export interface NoteRegister {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: 4 | 8 | 16;
+}
+
+/** The bits of a register that tell whether a CPU ran in user mode. */
+export interface UserMode {
+  readonly register: string;
+  readonly mask: bigint;
+  readonly value: bigint;
+}
+
 /** A stretch of kernel addresses whose physical address is known without page tables: paddr = vaddr - offset, modulo 2^64. */
 export interface LinearRange {
   readonly name: 'linear' | 'image';
@@ -63,6 +85,10 @@ export interface Architecture {
   /** Page sizes that kernels can be built with, the usual one first. */
   readonly pageSizes: readonly number[];
   readonly prstatus: PrstatusLayout;
+  /** What other notes a CPU may have; those that are not listed are kept as bytes. */
+  readonly registerNotes?: readonly RegisterNote[];
+  /** Absent where the registers do not tell: there user addresses have a clear highest bit. */
+  readonly userMode?: UserMode;
   /** sizeof(struct elf_prpsinfo). */
   readonly prpsinfoSize: number;
   /** The values of utsname.machine that mean this architecture. */

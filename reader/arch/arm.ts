@@ -2,7 +2,7 @@
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange, MapProbe } from './arch.js';
 import { armPaging } from './arm-paging.js';
-import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { numbered, PRPSINFO_SIZE, prstatus, registersAt } from './prstatus.js';
 
 /** CONFIG_PAGE_OFFSET of each VMSPLIT choice, the highest first. */
 const PAGE_OFFSETS = [0xc000_0000n, 0xb000_0000n, 0x8000_0000n, 0x4000_0000n];
@@ -33,6 +33,16 @@ export const arm: Architecture = {
   littleEndian: null,
   pageSizes: [4096],
   prstatus: prstatus(32, [...numbered('r', 0, 12), 'sp', 'lr', 'pc', 'cpsr', 'orig_r0'], 'pc', 'sp'),
+  registerNotes: [
+    {
+      label: 'NT_ARM_VFP',
+      name: 'LINUX',
+      type: 0x400,
+      registers: [...registersAt(numbered('d', 0, 31), 0, 8), ...registersAt(['fpscr'], 256, 4)],
+    },
+  ],
+  // MODE_MASK: USR_MODE.
+  userMode: { register: 'cpsr', mask: 0x1fn, value: 0x10n },
   prpsinfoSize: PRPSINFO_SIZE[32],
   machineNames: ['arm', 'armv4l', 'armv4tl', 'armv5tel', 'armv5tejl', 'armv6l', 'armv7l', 'armv7b', 'armv8l', 'armv8b'],
   imageRanges: () => [],

@@ -5,7 +5,7 @@ import { U64_MAX } from '../u64.js';
 import type { Architecture, LinearRange } from './arch.js';
 import { arm64Paging } from './arm64-paging.js';
 import { highestImageSymbol } from './image-end.js';
-import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { numbered, PRPSINFO_SIZE, prstatus, registersAt } from './prstatus.js';
 
 const SPACE = 1n << 64n;
 /** The image is mapped in 64 KiB segments and never larger than this. */
@@ -47,6 +47,23 @@ export const arm64: Architecture = {
   littleEndian: null,
   pageSizes: [4096, 65536, 16384],
   prstatus: prstatus(64, [...numbered('x', 0, 30), 'sp', 'pc', 'cpsr'], 'pc', 'sp'),
+  registerNotes: [
+    {
+      label: 'NT_FPREGSET',
+      name: 'CORE',
+      type: 2,
+      registers: [...registersAt(numbered('v', 0, 31), 0, 16), ...registersAt(['fpsr', 'fpcr'], 512, 4)],
+    },
+    { label: 'NT_ARM_TLS', name: 'LINUX', type: 0x401, registers: registersAt(['tpidr'], 0, 8) },
+    {
+      label: 'NT_ARM_PAC_MASK',
+      name: 'LINUX',
+      type: 0x406,
+      registers: registersAt(['pauth_dmask', 'pauth_cmask'], 0, 8),
+    },
+  ],
+  // PSR_MODE_MASK without the bit for 32-bit code: EL0.
+  userMode: { register: 'cpsr', mask: 0xfn, value: 0n },
   prpsinfoSize: PRPSINFO_SIZE[64],
   machineNames: ['aarch64', 'aarch64_be', 'arm64'],
   imageRanges,

@@ -30,6 +30,7 @@ export const i386: Architecture = {
   littleEndian: true,
   pageSizes: [4096],
   prstatus: prstatus(32, REGISTERS.split(' '), 'eip', 'esp'),
+  userMode: { register: 'cs', mask: 3n, value: 3n },
   prpsinfoSize: PRPSINFO_SIZE[32],
   machineNames: ['i386', 'i486', 'i586', 'i686'],
   imageRanges: () => [],

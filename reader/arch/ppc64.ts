@@ -2,7 +2,7 @@
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Architecture, LinearRange } from './arch.js';
 import { ppc64Paging } from './ppc64-paging.js';
-import { numbered, PRPSINFO_SIZE, prstatus } from './prstatus.js';
+import { numbered, PRPSINFO_SIZE, prstatus, registersAt } from './prstatus.js';
 
 const PAGE_OFFSET = 0xc000_0000_0000_0000n;
 /** Where the kernel's own mappings begin: H_KERN_VIRT_START with 4K pages and the hash MMU, else RADIX_KERN_VIRT_START and its like. */
@@ -26,6 +26,19 @@ export const ppc64: Architecture = {
   pageSizes: [65536, 4096],
   // ELF_NGREG is 48; the last three places are unused.
   prstatus: prstatus(64, [...numbered('r', 0, 31), ...SPECIAL.split(' '), '', '', ''], 'pc', 'r1'),
+  registerNotes: [
+    { label: 'NT_FPREGSET', name: 'CORE', type: 2, registers: registersAt([...numbered('f', 0, 31), 'fpscr'], 0, 8) },
+    {
+      label: 'NT_PPC_VMX',
+      name: 'LINUX',
+      type: 0x100,
+      registers: registersAt([...numbered('vr', 0, 31), 'vscr'], 0, 16),
+    },
+    // The second halves of vs0 to vs31, whose first are f0 to f31.
+    { label: 'NT_PPC_VSX', name: 'LINUX', type: 0x102, registers: registersAt(numbered('vs', 0, 31, 'h'), 0, 8) },
+  ],
+  // MSR_PR.
+  userMode: { register: 'msr', mask: 0x4000n, value: 0x4000n },
   prpsinfoSize: PRPSINFO_SIZE[64],
   machineNames: ['ppc64', 'ppc64le'],
   imageRanges: () => [],

@@ -1,7 +1,7 @@
 // struct elf_prstatus, whose fields around pr_reg are the same on all architectures of one word size. Source: include/linux/elfcore.h (6.x): elf_siginfo (12 bytes), pr_cursig,
 // pr_sigpend, pr_sighold, four pids, four timevals, pr_reg, pr_fpvalid.
 import { alignUp } from '../u64.js';
-import type { PrstatusLayout, RegisterPlace } from './arch.js';
+import type { NoteRegister, PrstatusLayout, RegisterPlace } from './arch.js';
 
 /** One place of pr_reg: a name, '' for a reserved place. */
 export type RegisterName = string;
@@ -38,9 +38,14 @@ export function prstatusOf(
   return { size, pid, registersAt, registersSize, registers, programCounter, stackPointer };
 }
 
-/** `prefix` followed by the numbers from `from` to `to`. */
-export function numbered(prefix: string, from: number, to: number): string[] {
-  return Array.from({ length: to - from + 1 }, (_, i) => `${prefix}${from + i}`);
+/** `prefix` followed by the numbers from `from` to `to`, and `suffix`. */
+export function numbered(prefix: string, from: number, to: number, suffix = ''): string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => `${prefix}${from + i}${suffix}`);
+}
+
+/** Registers of one size, one behind the other. */
+export function registersAt(names: readonly string[], offset: number, size: 4 | 8 | 16): NoteRegister[] {
+  return names.map((name, i) => ({ name, offset: offset + i * size, size }));
 }
 
 /** sizeof(struct elf_prpsinfo): uid and gid have 32 bits on the 64-bit architectures, 16 on i386 and arm. */

@@ -1,8 +1,8 @@
 // s390x. Source: arch/s390/kernel/{vmcore_info,machine_kexec}.c, arch/s390/include/asm/page.h (6.x), s390_regs of arch/s390/include/uapi/asm/ptrace.h.
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
-import type { Architecture, LinearRange, RegisterPlace } from './arch.js';
+import type { Architecture, LinearRange, RegisterNote, RegisterPlace } from './arch.js';
 import { highestImageSymbol } from './image-end.js';
-import { numbered, PRPSINFO_SIZE, prstatusOf } from './prstatus.js';
+import { numbered, PRPSINFO_SIZE, prstatusOf, registersAt } from './prstatus.js';
 import { s390xPaging } from './s390x-paging.js';
 
 /** The most that an identity map spans (ident_map_size is below it). */
@@ -42,6 +42,34 @@ const REGISTERS: readonly RegisterPlace[] = [
   ...words(['orig_r2'], 320, 8),
 ];
 
+const linux = (label: string, type: number, registers: RegisterNote['registers']): RegisterNote => ({
+  label,
+  name: 'LINUX',
+  type,
+  registers,
+});
+
+/** Source: arch/s390/kernel/{crash_dump,ptrace}.c (6.x). */
+const REGISTER_NOTES: readonly RegisterNote[] = [
+  {
+    label: 'NT_FPREGSET',
+    name: 'CORE',
+    type: 2,
+    registers: [...registersAt(['fpc'], 0, 4), ...registersAt(numbered('f', 0, 15), 8, 8)],
+  },
+  linux('NT_S390_TIMER', 0x301, registersAt(['timer'], 0, 8)),
+  linux('NT_S390_TODCMP', 0x302, registersAt(['todcmp'], 0, 8)),
+  linux('NT_S390_TODPREG', 0x303, registersAt(['todpreg'], 0, 4)),
+  linux('NT_S390_CTRS', 0x304, registersAt(numbered('cr', 0, 15), 0, 8)),
+  linux('NT_S390_PREFIX', 0x305, registersAt(['prefix'], 0, 4)),
+  linux('NT_S390_LAST_BREAK', 0x306, registersAt(['last_break'], 0, 8)),
+  linux('NT_S390_SYSTEM_CALL', 0x307, registersAt(['system_call'], 0, 4)),
+  // The second halves of v0 to v15, whose first are f0 to f15.
+  linux('NT_S390_VXRS_LOW', 0x309, registersAt(numbered('v', 0, 15, 'l'), 0, 8)),
+  linux('NT_S390_VXRS_HIGH', 0x30a, registersAt(numbered('v', 16, 31), 0, 16)),
+  linux('NT_S390_GS_CB', 0x30b, registersAt(['gs_reserved', 'gsd', 'gssm', 'gsepla'], 0, 8)),
+];
+
 export const s390x: Architecture = {
   name: 's390x',
   elfMachine: 22,
@@ -49,6 +77,9 @@ export const s390x: Architecture = {
   littleEndian: false,
   pageSizes: [4096],
   prstatus: prstatusOf(64, REGISTERS, 216, 'pswa', 'r15'),
+  registerNotes: REGISTER_NOTES,
+  // PSW_MASK_PSTATE.
+  userMode: { register: 'pswm', mask: 0x0001_0000_0000_0000n, value: 0x0001_0000_0000_0000n },
   prpsinfoSize: PRPSINFO_SIZE[64],
   machineNames: ['s390x'],
   /** struct lowcore, vmcore_info (arch/s390/include/asm/lowcore.h). */

@@ -56,6 +56,7 @@ export const x86_64: Architecture = {
   littleEndian: true,
   pageSizes: [4096],
   prstatus: prstatus(64, REGISTERS.split(' '), 'rip', 'rsp'),
+  userMode: { register: 'cs', mask: 3n, value: 3n },
   prpsinfoSize: PRPSINFO_SIZE[64],
   machineNames: ['x86_64', 'amd64'],
   imageRanges,

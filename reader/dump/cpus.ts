@@ -1,6 +1,6 @@
 // The CPUs of a dump, from its notes: NT_PRSTATUS begins a CPU's notes, what follows up to the next one is of the same CPU. Source: kernel/crash_core.c
 // (crash_save_cpu), QEMU target/*/arch_dump.c.
-import type { Architecture } from '../arch/arch.js';
+import type { Architecture, RegisterNote } from '../arch/arch.js';
 import { InputError } from '../fault.js';
 import { type Note, NT_PRSTATUS } from '../formats/notes.js';
 import { decodePrstatus } from '../formats/prstatus.js';
@@ -16,8 +16,17 @@ export interface DumpCpu {
   readonly registers: readonly (readonly [name: string, value: bigint])[];
   /** Control and system registers that QEMU adds, [] without them. */
   readonly systemRegisters: readonly (readonly [name: string, value: bigint])[];
+  /** Floating-point, vector, control and the like: what the CPU's other notes hold, one each. */
+  readonly registerSets: readonly RegisterSet[];
   /** All notes of the CPU, NT_PRSTATUS first. */
   readonly notes: readonly Note[];
+}
+
+/** The registers of one note. Values of 16 bytes are as wide as the register. */
+export interface RegisterSet {
+  /** As include/uapi/linux/elf.h calls it, for instance `NT_S390_CTRS`. */
+  readonly note: string;
+  readonly registers: readonly (readonly [name: string, value: bigint])[];
 }
 
 /** @param littleEndian the byte order of the container, which is that of its notes */
@@ -55,7 +64,8 @@ function describe(
 ): DumpCpu {
   const qemu = notes.find(isQemu);
   const system = qemu === undefined ? [] : systemRegisters(qemu.descriptor, littleEndian);
-  const cpu = { index, pid: 0, registers: [], systemRegisters: system, notes };
+  const registerSets = notes.slice(1).flatMap(note => registerSet(note, arch?.registerNotes ?? [], littleEndian));
+  const cpu = { index, pid: 0, registers: [], systemRegisters: system, registerSets, notes };
   if (arch === null) return cpu;
   try {
     const status = decodePrstatus(notes[0].descriptor, arch.prstatus, littleEndian);
@@ -66,6 +76,25 @@ function describe(
     issues.add('cpu-registers', `the registers of CPU ${index} cannot be read: ${error.message}`);
     return cpu;
   }
+}
+
+/** Registers that a short note does not reach are left out. */
+function registerSet({ name, type, descriptor }: Note, known: readonly RegisterNote[], littleEndian: boolean) {
+  const layout = known.find(one => one.name === name && one.type === type);
+  if (layout === undefined) return [];
+  const view = new DataView(descriptor.buffer, descriptor.byteOffset, descriptor.byteLength);
+  const registers = layout.registers
+    .filter(({ offset, size }) => offset + size <= descriptor.length)
+    .map(({ name: register, offset, size }) => [register, registerValue(view, offset, size, littleEndian)] as const);
+  return [{ note: layout.label, registers }];
+}
+
+function registerValue(view: DataView, offset: number, size: 4 | 8 | 16, littleEndian: boolean): bigint {
+  if (size === 4) return BigInt(view.getUint32(offset, littleEndian));
+  const first = view.getBigUint64(offset, littleEndian);
+  if (size === 8) return first;
+  const second = view.getBigUint64(offset + 8, littleEndian);
+  return littleEndian ? (second << 64n) | first : (first << 64n) | second;
 }
 
 /** PID_MAX_LIMIT of include/linux/threads.h: no task has a PID past it. */

@@ -182,3 +182,114 @@ test('CPUs: registers of NT_PRSTATUS, and what QEMU adds', async t => {
   );
   t.deepEqual(dump.cpus[1].systemRegisters, []);
 });
+
+/** Layouts of struct user_fpsimd_state (arm64), user_vfp (arm), the ppc64 regsets: where a register of each lies. */
+const REGISTER_NOTES: readonly (readonly [
+  label: string,
+  machine: number,
+  status: number,
+  type: number,
+  size: number,
+  places: readonly (readonly [name: string, offset: number, size: number])[],
+])[] = [
+  [
+    'NT_FPREGSET',
+    183,
+    392,
+    2,
+    528,
+    [
+      ['v0', 0, 16],
+      ['v31', 496, 16],
+      ['fpsr', 512, 4],
+      ['fpcr', 516, 4],
+    ],
+  ],
+  [
+    'NT_ARM_PAC_MASK',
+    183,
+    392,
+    0x406,
+    16,
+    [
+      ['pauth_dmask', 0, 8],
+      ['pauth_cmask', 8, 8],
+    ],
+  ],
+  [
+    'NT_ARM_VFP',
+    40,
+    148,
+    0x400,
+    260,
+    [
+      ['d0', 0, 8],
+      ['d31', 248, 8],
+      ['fpscr', 256, 4],
+    ],
+  ],
+  [
+    'NT_FPREGSET',
+    21,
+    504,
+    2,
+    264,
+    [
+      ['f0', 0, 8],
+      ['f31', 248, 8],
+      ['fpscr', 256, 8],
+    ],
+  ],
+  [
+    'NT_PPC_VMX',
+    21,
+    504,
+    0x100,
+    544,
+    [
+      ['vr0', 0, 16],
+      ['vr31', 496, 16],
+      ['vscr', 512, 16],
+    ],
+  ],
+  [
+    'NT_PPC_VSX',
+    21,
+    504,
+    0x102,
+    256,
+    [
+      ['vs0h', 0, 8],
+      ['vs31h', 248, 8],
+    ],
+  ],
+];
+
+for (const littleEndian of [true, false]) {
+  for (const [label, machine, status, type, size, places] of REGISTER_NOTES) {
+    test(`CPUs: ${label} of machine ${machine}, ${littleEndian ? 'little' : 'big'}-endian`, async t => {
+      const descriptor = pattern(type, size);
+      const notes = concat([
+        madeNote('CORE', 1, Buffer.alloc(status), littleEndian),
+        madeNote(type === 2 ? 'CORE' : 'LINUX', type, descriptor, littleEndian),
+        // Of the same type, but short: what it does not reach is left out.
+        madeNote(type === 2 ? 'CORE' : 'LINUX', type, descriptor.subarray(0, places[0][2]), littleEndian),
+      ]);
+      const segments = [{ type: 4, paddr: 0n, bytes: notes }];
+      const bits = machine === 40 ? 32 : 64;
+      const dump = await openDump([new PoisonSource(madeElf({ bits, machine, littleEndian, segments }))]);
+      const [whole, short] = dump.cpus[0].registerSets;
+      t.is(whole.note, label);
+      const found = new Map(whole.registers);
+      for (const [name, offset, length] of places) {
+        const bytes = [...descriptor.subarray(offset, offset + length)];
+        const digits = (littleEndian ? bytes.toReversed() : bytes).map(byte => byte.toString(16).padStart(2, '0'));
+        t.is(found.get(name), BigInt(`0x${digits.join('')}`), name);
+      }
+      t.deepEqual(
+        short.registers.map(([name]) => name),
+        [places[0][0]],
+      );
+    });
+  }
+}
