@@ -1,5 +1,5 @@
 // Where a member lies, by a dotted path as C writes it: `mm.pgd`, `node[1]`, through anonymous structs and unions.
-import { type CompoundType, plainType, sizeOfType, type Type } from './types.js';
+import { type CompoundType, type Member, plainType, sizeOfType, type Type } from './types.js';
 
 /** A place in an object: what a path leads to. */
 export interface MemberPlace {
@@ -53,13 +53,12 @@ interface Found {
 
 /** @param searched what was searched without success: a damaged source may nest a type in itself, many times over */
 function findMember(compound: CompoundType, name: string, searched: Set<CompoundType>): Found | null {
-  for (const member of compound.members) {
-    if (member.name === name) return { type: member.type, bits: member.bitOffset, bitSize: member.bitSize };
+  for (const member of membersNamed(compound, name)) {
+    return { type: member.type, bits: member.bitOffset, bitSize: member.bitSize };
   }
   searched.add(compound);
   if (searched.size >= MOST_SEARCHED) return null;
-  for (const member of compound.members) {
-    if (member.name !== '') continue;
+  for (const member of membersNamed(compound, '')) {
     const inner = plainType(member.type);
     if ((inner.kind !== 'struct' && inner.kind !== 'union') || searched.has(inner)) continue;
     const found = findMember(inner, name, searched);
@@ -67,3 +66,6 @@ function findMember(compound: CompoundType, name: string, searched: Set<Compound
   }
   return null;
 }
+
+const membersNamed = (compound: CompoundType, name: string): readonly Member[] =>
+  compound.membersNamed?.(name) ?? compound.members.filter(member => member.name === name);

@@ -53,6 +53,8 @@ export interface CompoundType {
   /** False for a forward declaration: size is 0, members are []. */
   readonly complete: boolean;
   readonly members: readonly Member[];
+  /** Its own members of that name ('' finds the anonymous ones), of sources that find them without making the others. */
+  membersNamed?(name: string): readonly Member[];
 }
 
 export interface Enumerator {

@@ -1,4 +1,5 @@
 // Does with an input what the commands do with it.
+import { exerciseBtf } from './exercise-btf.js';
 import { exerciseDump } from './exercise-dump.js';
 import { exerciseCodec, exerciseKinfo, exerciseRegionSet, exerciseSymbols } from './exercise-parts.js';
 import type { Hostile, InputKind } from './mutations.js';
@@ -14,6 +15,7 @@ const EXERCISES: Record<InputKind, Exercise> = {
   symbols: exerciseSymbols,
   kinfo: exerciseKinfo,
   codec: exerciseCodec,
+  btf: exerciseBtf,
   'region-set': exerciseRegionSet,
 };
 

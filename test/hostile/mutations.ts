@@ -14,7 +14,7 @@ export interface InputFile {
 }
 
 /** What an input is opened as. */
-export type InputKind = 'dump' | 'folder' | 'raw' | 'kinfo' | 'region-set' | 'symbols' | 'vmcoreinfo' | 'codec';
+export type InputKind = 'dump' | 'folder' | 'raw' | 'kinfo' | 'region-set' | 'symbols' | 'vmcoreinfo' | 'codec' | 'btf';
 
 export interface Base {
   readonly name: string;

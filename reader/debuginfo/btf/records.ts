@@ -21,8 +21,8 @@ import type { Issues } from '../../issue.js';
 import type { BtfSections } from './sections.js';
 
 const utf8 = new TextDecoder('utf-8');
-/** KSYM_NAME_LEN is 512; a longer name is none. */
-const MOST_NAME = 1024;
+/** KSYM_NAME_LEN: the kernel itself takes no longer name. */
+const MOST_NAME = 512;
 const HASHED = 64;
 /** FNV-1a's start and factor. */
 const HASH_START = 0x811c9dc5;
@@ -121,8 +121,10 @@ export class BtfRecords {
     if (offset === 0) return '';
     if (offset < this.startName) return this.base?.name(offset) ?? '';
     const start = offset - this.startName;
-    const end = this.#strings.indexOf(0, start);
-    if (end >= 0 && end - start <= MOST_NAME) return utf8.decode(this.#strings.subarray(start, end));
+    // Not searched further: a string section of megabytes without a NUL may be named a million times.
+    const text = this.#strings.subarray(start, start + MOST_NAME);
+    const length = text.indexOf(0);
+    if (length >= 0) return utf8.decode(text.subarray(0, length));
     this.issues.add('btf-bad-name', `BTF: a name at offset ${offset} of the string section is not there`);
     return '';
   }

@@ -57,6 +57,7 @@ const INFO = 4;
 /** The word that is a size or a type's id. */
 const SIZE = 8;
 const MOST_LINKS = 64;
+const encoder = new TextEncoder();
 
 /** The object of an id that is in the context's own part. */
 export function makeType(context: BtfContext, id: number): Type {
@@ -201,6 +202,7 @@ class Compound implements CompoundType {
   readonly #context: BtfContext;
   readonly #id: number;
   #members: readonly Member[] | null = null;
+  #anonymous: readonly Member[] | null = null;
 
   constructor(context: BtfContext, id: number, kind: CompoundType['kind'], name: string) {
     this.kind = kind;
@@ -211,24 +213,39 @@ class Compound implements CompoundType {
   }
 
   get members(): readonly Member[] {
-    this.#members ??= decodeMembers(this.#context, this.#id);
+    this.#members ??= membersWhere(this.#context, this.#id, () => true);
     return this.#members;
+  }
+
+  membersNamed(name: string): readonly Member[] {
+    const { records } = this.#context;
+    if (name === '') {
+      this.#anonymous ??= membersWhere(this.#context, this.#id, at => at === 0);
+      return this.#anonymous;
+    }
+    const text = encoder.encode(name);
+    return membersWhere(this.#context, this.#id, at => records.nameIs(at, text));
   }
 }
 
 class StructMember implements Member {
-  readonly name: string;
   readonly bitOffset: number;
   readonly bitSize: number;
   readonly #context: BtfContext;
+  readonly #name: number;
   readonly #id: number;
 
-  constructor(context: BtfContext, id: number, name: string, bitOffset: number, bitSize: number) {
-    this.name = name;
+  constructor(context: BtfContext, name: number, id: number, bitOffset: number, bitSize: number) {
     this.bitOffset = bitOffset;
     this.bitSize = bitSize;
     this.#context = context;
+    this.#name = name;
     this.#id = id;
+  }
+
+  /** Not kept: a damaged source may have a million members with long names. */
+  get name(): string {
+    return this.#context.records.name(this.#name);
   }
 
   get type(): Type {
@@ -237,22 +254,24 @@ class StructMember implements Member {
 }
 
 /** struct btf_member: name_off, type, offset. With kind_flag the offset's upper byte is the size of a bitfield. */
-function decodeMembers(context: BtfContext, id: number): Member[] {
+function membersWhere(context: BtfContext, id: number, wanted: (name: number) => boolean): Member[] {
   const { records } = context;
   const info = records.word(id, INFO);
   const sized = btfKindFlag(info);
   const first = records.position(id) + BTF_TYPE_SIZE;
-  return Array.from({ length: btfVlen(info) }, (_, i) => {
-    const at = first + i * 12;
+  const end = first + btfVlen(info) * 12;
+  const found: Member[] = [];
+  for (let at = first; at < end; at += 12) {
+    const name = records.u32(at);
+    if (!wanted(name)) continue;
     const type = records.u32(at + 4);
     const offset = records.u32(at + 8);
-    const name = records.name(records.u32(at));
-    if (sized) {
-      return new StructMember(context, type, name, btfMemberBitOffset(offset), btfMemberBitSize(offset));
-    }
-    const bits = narrowInt(records, type);
-    return new StructMember(context, type, name, offset + (bits?.offset ?? 0), bits?.bits ?? 0);
-  });
+    const bits = sized ? null : narrowInt(records, type);
+    const bitOffset = sized ? btfMemberBitOffset(offset) : offset + (bits?.offset ?? 0);
+    const bitSize = sized ? btfMemberBitSize(offset) : (bits?.bits ?? 0);
+    found.push(new StructMember(context, name, type, bitOffset, bitSize));
+  }
+  return found;
 }
 
 /** Before kind_flag (5.0) a bitfield was a member whose integer has fewer bits than its bytes. */

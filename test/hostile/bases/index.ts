@@ -1,5 +1,6 @@
 // All inputs that hostile ones are made from.
 import type { Base } from '../mutations.js';
+import { btfBases, manyBtfBases } from './btf.js';
 import { elfBases } from './elf.js';
 import { kdumpBases } from './kdump.js';
 import { kernelBases } from './kernel.js';
@@ -9,6 +10,6 @@ import { otherBases } from './others.js';
 
 /** Each is made when it is asked for. */
 export function allBases(): (() => Base)[] {
-  const small = [...elfBases(), ...kdumpBases(), ...kernelBases(), ...minidumpBases(), ...otherBases()];
-  return [...small.map(base => () => base), ...manyBases()];
+  const small = [...btfBases(), ...elfBases(), ...kdumpBases(), ...kernelBases(), ...minidumpBases(), ...otherBases()];
+  return [...small.map(base => () => base), ...manyBases(), ...manyBtfBases()];
 }

@@ -11,7 +11,7 @@ import {
   sizeOfType,
   type Type,
 } from 'kdumpling/reader/debuginfo';
-import { bits, type MadeBtfOptions, type MadeType, makeBtf } from './made-btf.js';
+import { type MadeBtfOptions, type MadeType, makeBtf, SIGNED, EVERY_KIND as TYPES } from './made-btf.js';
 
 function open(types: readonly MadeType[], options: MadeBtfOptions = {}): { types: BtfTypes; issues: Issues } {
   const issues = new Issues();
@@ -28,51 +28,6 @@ function chain(type: Type): string[] {
     else return told;
   }
 }
-
-const SIGNED = 0x0100_0000;
-const CHAR = 0x0200_0000;
-const BOOL = 0x0400_0000;
-
-/** Ids in their order, from 1 on. */
-const TYPES: readonly MadeType[] = [
-  { name: 'int', kind: 1, third: 4, rest: [SIGNED | 32] }, // 1
-  { name: 'long unsigned int', kind: 1, third: 8, rest: [64] }, // 2
-  { name: 'char', kind: 1, third: 1, rest: [CHAR | SIGNED | 8] }, // 3
-  { name: '_Bool', kind: 1, third: 1, rest: [BOOL | 8] }, // 4
-  { name: 'double', kind: 16, third: 8 }, // 5
-  { kind: 2, third: 7 }, // 6: struct node *
-  {
-    name: 'node', // 7
-    kind: 4,
-    vlen: 4,
-    third: 32,
-    rest: ['next', 6, 0, 'name', 8, 64, '', 9, 128, 'tail', 20, 256],
-  },
-  { kind: 3, rest: [3, 2, 8] }, // 8: char [8]
-  { kind: 5, vlen: 2, third: 8, rest: ['whole', 2, 0, '', 10, 0] }, // 9: an anonymous union
-  { kind: 4, flag: true, vlen: 3, third: 4, rest: ['low', 1, bits(0, 3), 'high', 11, bits(3, 7), 'rest', 1, 32] }, // 10
-  { name: 'colour', kind: 6, flag: true, vlen: 2, third: 4, rest: ['RED', 0xffff_fffe, 'GREEN', 5] }, // 11
-  { name: 'wide', kind: 19, vlen: 2, third: 8, rest: ['W_LOW', 1, 0, 'W_HIGH', 2, 0x8000_0000] }, // 12
-  { name: 'wides', kind: 19, flag: true, vlen: 1, third: 8, rest: ['W_MINUS', 0xffff_ffff, 0xffff_ffff] }, // 13
-  { name: 'plain', kind: 6, vlen: 1, third: 4, rest: ['P_TOP', 0x8000_0000] }, // 14
-  { name: 'later', kind: 7 }, // 15: struct later;
-  { name: 'either', kind: 7, flag: true }, // 16: union either;
-  { name: 'node_t', kind: 8, third: 7 }, // 17
-  { kind: 10, third: 19 }, // 18: const volatile
-  { kind: 9, third: 17 }, // 19
-  { kind: 3, rest: [2, 2, 0] }, // 20: long unsigned int []
-  { name: 'user', kind: 18, third: 3 }, // 21: a type tag
-  { kind: 2, third: 21 }, // 22: char __user *
-  { kind: 11, third: 22 }, // 23: restrict
-  { kind: 13, vlen: 3, third: 1, rest: ['fmt', 23, 'size', 2, 0, 0] }, // 24: int (char __user *restrict fmt, long unsigned int size, ...)
-  { name: 'print', kind: 12, vlen: 1, third: 24 }, // 25
-  { name: 'counter', kind: 14, third: 2, rest: [1] }, // 26
-  { name: '.data..percpu', kind: 15, vlen: 1, third: 64, rest: [26, 16, 8] }, // 27
-  { name: 'acquire', kind: 17, third: 25, rest: [0xffff_ffff] }, // 28
-  { name: 'nullable', kind: 17, third: 25, rest: [1] }, // 29
-  { kind: 2 }, // 30: void *
-  { kind: 13, third: 0 }, // 31: void (void)
-];
 
 for (const littleEndian of [true, false]) {
   const order = littleEndian ? 'little' : 'big';
