@@ -30,6 +30,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   mounts: { about: 'what is mounted where', load: () => import('./mounts.js') },
   ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   regs: { about: 'registers of the CPUs, and which of them died', load: () => import('./regs.js') },
+  runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },
   list: { about: 'walk a list, with members of its elements', load: () => import('./list.js') },
   tree: { about: 'walk a red-black tree, XArray, maple tree or IDR', load: () => import('./tree.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },

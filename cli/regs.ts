@@ -1,9 +1,10 @@
 // kdumpling regs: the registers of the CPUs, what each ran, and which brought the kernel down.
 import { Command } from 'commander';
-import { type CpuState, type Cpus, cpuStates } from 'kdumpling/analysis/cpus';
+import { type CpuState, cpuStates } from 'kdumpling/analysis/cpus';
 import { placeText } from 'kdumpling/analysis/symbols';
-import { type Issues, printable } from 'kdumpling/reader';
-import { type CommandContext, type DefineCommand, UsageError } from './command.js';
+import { printable } from 'kdumpling/reader';
+import type { CommandContext, DefineCommand } from './command.js';
+import { chosenCpus, cpuNumber } from './cpu-arguments.js';
 import { dumpArgument } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelOptions } from './kernel-command.js';
 import { incomplete } from './process-command.js';
@@ -28,7 +29,7 @@ function regs(context: CommandContext, dump: string, which: readonly string[], o
   const empty = { crashed: null, cpus: null };
   return answerFromKernel(context, [dump], options, empty, (kernel, issues) => {
     const found = cpuStates(kernel, issues);
-    const cpus = wanted.length === 0 ? found.cpus : choose(found, wanted, issues);
+    const cpus = chosenCpus(found.cpus, wanted, issues);
     return {
       json: { crashed: found.crashed, cpus: cpus.map(row) },
       *text() {
@@ -37,19 +38,6 @@ function regs(context: CommandContext, dump: string, which: readonly string[], o
       partial: incomplete(issues) || issues.list().some(({ code }) => code === 'no-registers'),
     };
   });
-}
-
-/** @throws UsageError */
-export function cpuNumber(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new UsageError(`${text} is no number of a CPU`);
-  return Number(text);
-}
-
-function choose({ cpus }: Cpus, wanted: readonly number[], issues: Issues): CpuState[] {
-  for (const cpu of wanted) {
-    if (!cpus.some(row => row.cpu === cpu)) issues.add('no-such-cpu', `this kernel has no CPU ${cpu}`);
-  }
-  return cpus.filter(({ cpu }) => cpu !== null && wanted.includes(cpu));
 }
 
 const named = (registers: CpuState['registers']) => Object.fromEntries(registers);
