@@ -32,6 +32,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   regs: { about: 'registers of the CPUs, and which of them died', load: () => import('./regs.js') },
   runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },
   list: { about: 'walk a list, with members of its elements', load: () => import('./list.js') },
+  search: { about: 'find words or text in memory', load: () => import('./search.js') },
   tree: { about: 'walk a red-black tree, XArray, maple tree or IDR', load: () => import('./tree.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
   vm: { about: 'memory areas of a process', load: () => import('./vm.js') },
