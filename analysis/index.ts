@@ -2,4 +2,3 @@ export * from './globals.js';
 export * from './kernel.js';
 export * from './missing.js';
 export * from './open-kernel.js';
-export * from './search.js';

@@ -40,6 +40,15 @@ export interface VirtualRun {
   readonly paddr: number;
 }
 
+/** A stretch of addresses that one range holds. */
+export interface MappedPiece {
+  readonly vaddr: bigint;
+  readonly size: number;
+  readonly method: MapMethod;
+  /** Physical address, or file offset, of the first byte. */
+  readonly target: number;
+}
+
 const MOST_EXACT = 2 ** 53;
 /** The least page of any architecture: how far an address without translation by page tables is taken to reach. */
 const LEAST_PAGE = 4096n;
@@ -202,6 +211,15 @@ export class AddressMap extends VirtualMemory {
     this.#ranges = [...this.#ranges, range];
     this.#pieces = new Pieces(this.#ranges);
     this.#last = 0;
+  }
+
+  /** What ranges hold, ascending and disjoint; nothing of what only page tables map. */
+  *pieces(): Iterable<MappedPiece> {
+    const { count, startHigh, startLow, lengths, targets, owners } = this.#pieces;
+    for (let i = 0; i < count; i++) {
+      const vaddr = joinU64(startHigh[i], startLow[i]);
+      yield { vaddr, size: lengths[i], method: this.#ranges[owners[i]].method, target: targets[i] };
+    }
   }
 
   translate(vaddr: bigint): number {

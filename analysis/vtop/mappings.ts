@@ -24,13 +24,17 @@ export interface PhysicalRange {
 const EVERYTHING: PhysicalRange = { from: 0, to: Number.POSITIVE_INFINITY };
 const MOST_EXACT = Number.MAX_SAFE_INTEGER;
 
+/** Tables that many entries lead to: gone through each time, or only where they are first met. */
+export type SharedTables = 'each time' | 'once';
+
 /** One mapping for each entry. Tables that cannot be read and entries that cannot be are told in `issues` and passed over. */
 export function* mappings(
   table: PageTable,
   wanted: PhysicalRange = EVERYTHING,
   issues: Issues | null = null,
+  shared: SharedTables = 'each time',
 ): Iterable<Mapping> {
-  const descent = new Descent(table, wanted, issues);
+  const descent = new Descent(table, wanted, issues, shared);
   descent.enter(levelsOf(table.tables.mode).top, table.tables.root, 0n, 0, table.topEntries);
   while (descent.depth >= 0) {
     const found = descent.next();
@@ -57,7 +61,8 @@ const keyOf = (table: number, level: Level): number => table * 64 + level.shift;
 class Descent {
   depth = -1;
   readonly #frames: Frame[] = [];
-  readonly #barren = new Set<number>();
+  /** Tables that are not gone through again. */
+  readonly #done = new Set<number>();
   readonly #physical: PhysicalMemory;
   readonly #tables: PagingTables;
   readonly #levels: Levels;
@@ -65,8 +70,11 @@ class Descent {
   readonly #issues: Issues | null;
   readonly #table: PageTable;
 
-  constructor(table: PageTable, wanted: PhysicalRange, issues: Issues | null) {
+  readonly #once: boolean;
+
+  constructor(table: PageTable, wanted: PhysicalRange, issues: Issues | null, shared: SharedTables) {
     this.#table = table;
+    this.#once = shared === 'once';
     this.#physical = table.physical;
     this.#tables = table.tables;
     this.#levels = levelsOf(table.tables.mode);
@@ -77,7 +85,7 @@ class Descent {
   /** Goes on with a lower table, unless it is known to have nothing or cannot be read. */
   enter(level: Level, table: number, base: bigint, first: number, end: number): void {
     const key = keyOf(table, level);
-    if (this.#barren.has(key)) return;
+    if (this.#done.has(key)) return;
     const size = level.entries * this.#tables.mode.entrySize;
     const frame = this.#frame(this.depth + 1, size);
     try {
@@ -89,7 +97,7 @@ class Descent {
         `the ${level.name} table at physical ${hex(table)}: ${error.message}`,
         table,
       );
-      this.#barren.add(key);
+      this.#done.add(key);
       return;
     }
     Object.assign(frame, { level, table, base, index: first, end, found: false });
@@ -108,7 +116,7 @@ class Descent {
 
   #leave(): void {
     const frame = this.#frames[this.depth];
-    if (!frame.found) this.#barren.add(keyOf(frame.table, frame.level));
+    if (this.#once || !frame.found) this.#done.add(keyOf(frame.table, frame.level));
     this.depth--;
     if (this.depth >= 0 && frame.found) this.#frames[this.depth].found = true;
   }

@@ -1,0 +1,3 @@
+export * from './pattern.js';
+export * from './pieces.js';
+export * from './search.js';
