@@ -26,7 +26,7 @@ export function readClock(kernel: Kernel): Clock {
 
 /**
  * tk_core became `struct tk_data` in 6.13 (commit 2cab490b41db) and an array of them, timekeeper_data, in 6.17 (commit 22c62b9a84b8); before, it was an anonymous struct
- * with a sequence counter of a word's alignment in front.
+ * with a sequence counter in front.
  */
 function findTimekeeper(kernel: Kernel): { address: bigint; timekeeper: Struct } {
   const timekeeper = struct(kernel, 'timekeeper');
@@ -37,6 +37,8 @@ function findTimekeeper(kernel: Kernel): { address: bigint; timekeeper: Struct }
     return { address: struct(kernel, 'tk_data').address('timekeeper')(symbol.address), timekeeper };
   }
   const counter = ['seqcount_raw_spinlock_t', 'seqcount_t'].find(name => hasStruct(kernel, name));
-  const size = counter === undefined ? 8 : struct(kernel, counter).size;
-  return { address: symbol.address + BigInt(Math.ceil(size / 8) * 8), timekeeper };
+  const { bits, alignsU64 = false } = kernel.arch;
+  const alignment = bits === 64 || alignsU64 ? 8 : 4;
+  const size = counter === undefined ? alignment : struct(kernel, counter).size;
+  return { address: symbol.address + BigInt(Math.ceil(size / alignment) * alignment), timekeeper };
 }

@@ -102,6 +102,6 @@ export interface Architecture {
   imageRanges(vmcoreinfo: Vmcoreinfo): readonly LinearRange[];
   /** Page tables; absent where they are not known here. */
   readonly paging?: ArchitecturePaging;
-  /** Candidates for the linear map of physical memory, likewise. Ranges are as wide as the architecture allows, not as memory is large. */
+  /** Candidates for the linear map of physical memory, likewise. Ranges are as wide as the architecture allows, not as memory is large, unless something else lies behind memory's end. */
   linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): Iterable<LinearRange>;
 }

@@ -1,6 +1,6 @@
 // 32-bit x86. Source: arch/x86/include/asm/{page_32_types,pgtable_32_areas}.h, arch/x86/Kconfig (VMSPLIT), struct user_regs_struct of arch/x86/include/asm/user_32.h (6.x).
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
-import type { Architecture, LinearRange } from './arch.js';
+import type { Architecture, LinearRange, MapProbe } from './arch.js';
 import { PRPSINFO_SIZE, prstatus } from './prstatus.js';
 import { i386Paging } from './x86-paging.js';
 
@@ -9,17 +9,22 @@ const PAGE_OFFSETS = [0xc000_0000n, 0xb000_0000n, 0x8000_0000n, 0x7800_0000n, 0x
 /** VMALLOC_RESERVE: addresses from here to the end are never lowmem. */
 const LOWMEM_END = 0x1_0000_0000n - (128n << 20n);
 
-/** Lowmem, the image in it; VMCOREINFO does not tell PAGE_OFFSET, so each one below the image is a candidate. */
-function linearRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
+/**
+ * Lowmem, the image in it; VMCOREINFO does not tell PAGE_OFFSET, so each one below the image is a candidate. Behind the end of memory vmalloc's area begins, if memory is less than lowmem may
+ * be.
+ */
+function linearRanges(vmcoreinfo: Vmcoreinfo, { memoryEnd }: MapProbe): LinearRange[] {
   const stext = vmcoreinfo.symbol('_stext');
   if (stext === undefined) return [];
   return PAGE_OFFSETS.filter(base => base <= stext).map(base => ({
     name: 'linear',
     first: base,
-    last: LOWMEM_END - 1n,
+    last: lower(LOWMEM_END, base + BigInt(memoryEnd)) - 1n,
     offset: base,
   }));
 }
+
+const lower = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 const REGISTERS = 'ebx ecx edx esi edi ebp eax ds es fs gs orig_eax eip cs eflags esp ss';
 

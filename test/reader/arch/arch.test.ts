@@ -67,6 +67,15 @@ const probe = (more: Partial<MapProbe> = {}): MapProbe => ({
 
 const info = (...lines: string[]) => new Vmcoreinfo(lines.map(line => `${line}\n`).join(''));
 
+test('i386: lowmem ends where memory does: vmalloc addresses may follow', t => {
+  const lasts = (memoryEnd: number) =>
+    [...arch('i386').linearRanges(info('SYMBOL(_stext)=c5000000'), probe({ memoryEnd }))].map(({ last }) => last);
+  // 768 MiB less what firmware keeps; 0xf0814000 is a module's there.
+  t.is(lasts(0x2ffd_d000)[0], 0xeffd_cfffn);
+  // With more memory than lowmem may be, the rest is highmem.
+  t.is(lasts(0x1_0000_0000)[0], 0xf7ff_ffffn);
+});
+
 test('arm64: a 52-bit build on 48-bit hardware has a biased PHYS_OFFSET', t => {
   // 6.12 on a CPU without LVA: memory at 1 GiB is mapped at 0xffff000000000000.
   const [linear] = arch('arm64').linearRanges(
