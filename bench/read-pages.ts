@@ -1,17 +1,15 @@
 // Every page of a kdump file in pfn order, one thread, in microseconds of CPU time a page: ours by page and by `scan`, libkdumpfile by page (peers/kdumpfile-read.c, in
 // the chroot that .ci/peers makes, or by a compiler and library found here). `node dist/bench/read-pages.js KDUMP…`. All must find the same pages and the
 // same bytes; fails where ours, called a page at a time, is the slower.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Dump } from 'kdumpling/reader';
 import { openFile } from 'kdumpling/reader/node';
 import { cpuMicroseconds, median, table } from './measure.js';
+import { compilePeer } from './peer-program.js';
 
 const ROUNDS = 5;
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 interface Round {
   readonly pages: number;
@@ -68,37 +66,21 @@ async function ours(path: string, pass: Pass): Promise<Round[]> {
   return rounds;
 }
 
-/** Compiles the peer; returns how to run it, or null where it is not to be had. */
-function buildPeer(folder: string): ((dump: string) => Round[]) | null {
-  const inChroot = existsSync(join(process.env['KDUMPLING_PEERS'] ?? '/var/tmp/kdumpling-peers', 'usr/bin/gcc'));
-  const run = (folders: string, command: readonly string[]): string | null => {
-    const words = inChroot ? ['.ci/peers', 'run', folders, '--', ...command] : command;
-    const { status, stdout } = spawnSync(words[0], words.slice(1), { cwd: root, encoding: 'utf8' });
-    return status === 0 ? stdout : null;
-  };
-  const program = join(folder, 'kdumpfile-read');
-  const compile = ['gcc', '-O2', '-o', program, 'bench/peers/kdumpfile-read.c', '-lkdumpfile'];
-  if (run(folder, compile) === null) return null;
-  return dump => {
-    const output = run(`${folder}:${dirname(dump)}`, [program, dump, `${ROUNDS}`]);
-    if (output === null) throw new Error(`libkdumpfile does not read ${basename(dump)}`);
-    return output
-      .trim()
-      .split('\n')
-      .map(line => line.split(' ').map(Number))
-      .map(([pages, perPage, checksum]) => ({ pages, perPage, checksum }));
-  };
-}
+const roundsOf = (lines: readonly (readonly string[])[]): Round[] =>
+  lines.map(line => line.map(Number)).map(([pages, perPage, checksum]) => ({ pages, perPage, checksum }));
 
 const dumps = process.argv.slice(2);
 if (dumps.length === 0) throw new Error('usage: read-pages KDUMP…');
 const folder = mkdtempSync(join(tmpdir(), 'kdumpling-bench-'));
 try {
-  const peer = buildPeer(folder);
+  const peer = compilePeer('kdumpfile-read', ['-lkdumpfile'], folder);
   const rows: (string | number)[][] = [['dump', 'pages', 'way', 'median', 'first round']];
   for (const dump of dumps) {
     const ways: [string, Round[]][] = [
-      ['libkdumpfile, kdump_read', peer === null ? [] : peer(resolve(dump))],
+      [
+        'libkdumpfile, kdump_read',
+        peer === null ? [] : roundsOf(peer([resolve(dump), `${ROUNDS}`], [dirname(resolve(dump))])),
+      ],
       ['read', await ours(dump, byRead)],
       ['locate', await ours(dump, byLocate)],
       ['scan', await ours(dump, byScan)],

@@ -4,7 +4,7 @@ import { Extents, RangeColumns } from './extents.js';
 import type { FaultReason, FaultRecord } from './fault.js';
 import { hex } from './fault.js';
 import { type MemoryState, MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
-import { high, joinU64, low, splitU64, U64_MAX } from './u64.js';
+import { HIGH, halves, joinU64, LOW, splitU64, U64_MAX } from './u64.js';
 
 /** How a range finds its bytes: `segment` and `linear` by physical address, `file` by the offset in the container of a core without physical addresses. */
 export type MapMethod = 'segment' | 'linear' | 'file';
@@ -53,6 +53,9 @@ const MOST_EXACT = 2 ** 53;
 /** The least page of any architecture: how far an address without translation by page tables is taken to reach. */
 const LEAST_PAGE = 4096n;
 
+/** Of addresses, by 16 MiB: which piece one of the same kind was last found in. Random addresses of a few ranges find theirs at once. */
+const HINTS = 1024;
+
 /** Disjoint pieces of ranges, sorted; 64-bit addresses as two halves, so that a look-up makes no bigint. */
 class Pieces {
   readonly startHigh: Uint32Array;
@@ -63,6 +66,8 @@ class Pieces {
   readonly targets: Float64Array;
   /** Which range a piece belongs to. */
   readonly owners: Uint32Array;
+  /** 1 where a piece's bytes are found by file offset. */
+  readonly byFile: Uint8Array;
   readonly count: number;
 
   constructor(ranges: readonly AddressRange[]) {
@@ -74,6 +79,7 @@ class Pieces {
     this.lengths = new Float64Array(length);
     this.targets = new Float64Array(length);
     this.owners = new Uint32Array(length);
+    this.byFile = new Uint8Array(length);
     for (let i = 0; i < length; i++) {
       const startHigh = borders.highs[starts[i]];
       const startLow = borders.lows[starts[i]];
@@ -82,8 +88,9 @@ class Pieces {
       this.lengths[i] = (borders.highs[ends[i]] - startHigh) * 2 ** 32 + (borders.lows[ends[i]] - startLow);
       const owner = Math.floor(values[i] / OWNER);
       splitU64(ranges[owner].first);
-      this.targets[i] = ranges[owner].target + (startHigh - high) * 2 ** 32 + (startLow - low);
+      this.targets[i] = ranges[owner].target + (startHigh - halves[HIGH]) * 2 ** 32 + (startLow - halves[LOW]);
       this.owners[i] = owner;
+      this.byFile[i] = ranges[owner].method === 'file' ? 1 : 0;
     }
   }
 
@@ -99,6 +106,12 @@ class Pieces {
       } else to = middle;
     }
     return from - 1;
+  }
+
+  /** How far an address given in halves is in piece `i`; negative where it is not in it. */
+  into(i: number, addressHigh: number, addressLow: number): number {
+    const into = (addressHigh - this.startHigh[i]) * 0x1_0000_0000 + (addressLow - this.startLow[i]);
+    return into < this.lengths[i] ? into : -1;
   }
 }
 
@@ -118,6 +131,8 @@ class Borders {
     let count = 0;
     for (const border of all) {
       splitU64(border);
+      const high = halves[HIGH];
+      const low = halves[LOW];
       if (count > 0 && this.highs[count - 1] === high && this.lows[count - 1] === low) continue;
       this.highs[count] = high;
       this.lows[count++] = low;
@@ -130,6 +145,8 @@ class Borders {
   /** The number of a border. */
   place(address: bigint): number {
     splitU64(address);
+    const high = halves[HIGH];
+    const low = halves[LOW];
     let from = 0;
     let to = this.count;
     while (from < to) {
@@ -170,7 +187,9 @@ export class AddressMap extends VirtualMemory {
   readonly #primary: PhysicalMemory;
   #ranges: readonly AddressRange[];
   #pieces: Pieces;
-  #last = 0;
+  readonly #hints = new Uint32Array(HINTS);
+  /** Set by #pieceAt. */
+  #into = 0;
   /** Set by #find: the memory, the place in it and how many bytes go on there. */
   #memory: PhysicalMemory;
   #target = 0;
@@ -210,7 +229,7 @@ export class AddressMap extends VirtualMemory {
   add(range: AddressRange): void {
     this.#ranges = [...this.#ranges, range];
     this.#pieces = new Pieces(this.#ranges);
-    this.#last = 0;
+    this.#hints.fill(0);
   }
 
   /** What ranges hold, ascending and disjoint; nothing of what only page tables map. */
@@ -223,6 +242,12 @@ export class AddressMap extends VirtualMemory {
   }
 
   translate(vaddr: bigint): number {
+    splitU64(vaddr);
+    const i = this.#pieceAt(halves[HIGH], halves[LOW]);
+    if (i >= 0 && this.#pieces.byFile[i] === 0) {
+      const target = this.#pieces.targets[i] + this.#into;
+      if (target < MOST_EXACT) return target;
+    } else if (i < 0 && this.translator !== null) return this.translator.translate(vaddr, this.fault);
     if (!this.#find(vaddr, 1)) return -1;
     if (this.#memory === this.physical) return this.#target;
     return this.fault.set('virtual', vaddr, 1, 'not-present', 'this core has no physical addresses');
@@ -273,7 +298,7 @@ export class AddressMap extends VirtualMemory {
   #mappedAgain(at: bigint, to: bigint): bigint {
     const pieces = this.#pieces;
     splitU64(at);
-    const next = pieces.before(high, low) + 1;
+    const next = pieces.before(halves[HIGH], halves[LOW]) + 1;
     let end = to;
     if (next < pieces.count) {
       const start = joinU64(pieces.startHigh[next], pieces.startLow[next]);
@@ -285,20 +310,29 @@ export class AddressMap extends VirtualMemory {
     return again < end ? again : end;
   }
 
+  /** The piece that holds an address given in halves, with #into set, or -1. */
+  #pieceAt(addressHigh: number, addressLow: number): number {
+    const pieces = this.#pieces;
+    const hints = this.#hints;
+    const kind = ((addressLow >>> 24) ^ (addressHigh << 8) ^ addressHigh) & (HINTS - 1);
+    const hint = hints[kind];
+    if (hint < pieces.count) {
+      this.#into = pieces.into(hint, addressHigh, addressLow);
+      if (this.#into >= 0) return hint;
+    }
+    const i = pieces.before(addressHigh, addressLow);
+    if (i < 0) return -1;
+    this.#into = pieces.into(i, addressHigh, addressLow);
+    if (this.#into < 0) return -1;
+    hints[kind] = i;
+    return i;
+  }
+
   /** Where `vaddr` is: sets #memory, #target and #reach, or leaves the reason in `fault`. */
   #find(vaddr: bigint, length: number): boolean {
     splitU64(vaddr);
-    const addressHigh = high;
-    const addressLow = low;
-    const pieces = this.#pieces;
-    let i = this.#last;
-    for (let tries = 0; tries < 2 && i >= 0; tries++) {
-      if (i < pieces.count) {
-        const into = (addressHigh - pieces.startHigh[i]) * 0x1_0000_0000 + (addressLow - pieces.startLow[i]);
-        if (into >= 0 && into < pieces.lengths[i]) return this.#setPiece(vaddr, length, i, into);
-      }
-      if (tries === 0) i = pieces.before(addressHigh, addressLow);
-    }
+    const i = this.#pieceAt(halves[HIGH], halves[LOW]);
+    if (i >= 0) return this.#setPiece(vaddr, length, i, this.#into);
     if (this.translator !== null) {
       const paddr = this.translator.translate(vaddr, this.fault);
       if (paddr < 0) {
@@ -321,9 +355,7 @@ export class AddressMap extends VirtualMemory {
       this.fault.set('virtual', vaddr, length, 'not-present', 'its physical address would pass 2^53');
       return false;
     }
-    this.#last = i;
-    const byFile = this.#ranges[pieces.owners[i]].method === 'file';
-    this.#memory = byFile && this.#file !== null ? this.#file : this.physical;
+    this.#memory = pieces.byFile[i] === 1 && this.#file !== null ? this.#file : this.physical;
     this.#target = target;
     this.#reach = pieces.lengths[i] - into;
     return true;

@@ -3,21 +3,19 @@
 
 const scratch64 = new BigUint64Array(1);
 const scratch32 = new Uint32Array(scratch64.buffer);
-const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
-const HIGH = 1 - LOW;
+
+/** Where the halves of the value last given to `splitU64` stand in `halves`. Variables of a module that hold them would be made anew for each value. */
+export const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
+export const HIGH = 1 - LOW;
+
+/** The halves of the value last given to `splitU64`: to be taken before anything else is called. */
+export const halves: Readonly<Uint32Array> = scratch32;
 
 export const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
-/** The high half of the value last given to `splitU64`. */
-export let high = 0;
-/** The low half of the value last given to `splitU64`. */
-export let low = 0;
-
-/** Splits into `high` and `low`. Values are taken modulo 2^64. */
+/** Splits into `halves`. Values are taken modulo 2^64. */
 export function splitU64(value: bigint): void {
   scratch64[0] = value;
-  high = scratch32[HIGH];
-  low = scratch32[LOW];
 }
 
 export function joinU64(highHalf: number, lowHalf: number): bigint {

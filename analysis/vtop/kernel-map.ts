@@ -115,6 +115,8 @@ export class KernelTranslator implements Translator {
   readonly #issues = new Issues();
   #map: KernelMap | null | undefined;
   #looking = false;
+  /** Set at the second address that is asked for: the first may not be theirs. */
+  #table: PageTable | null = null;
   #own = 0;
 
   constructor(dump: MappedDump, symbols: () => Symbols | null) {
@@ -147,10 +149,15 @@ export class KernelTranslator implements Translator {
   }
 
   get reach(): number {
-    return this.#own > 0 ? this.#own : (this.#map?.table.reach ?? 0);
+    return this.#table?.reach ?? this.#own;
   }
 
   translate(vaddr: bigint, fault: FaultRecord): number {
+    return this.#table === null ? this.#first(vaddr, fault) : this.#table.translate(vaddr, fault);
+  }
+
+  /** The tables are not known yet, or not to be had. */
+  #first(vaddr: bigint, fault: FaultRecord): number {
     this.#own = LEAST_PAGE - Number(vaddr % BigInt(LEAST_PAGE));
     if (this.#map === undefined) {
       if (this.#looking) return fault.set('virtual', vaddr, 1, 'not-present', 'page tables are not known yet');
@@ -159,8 +166,8 @@ export class KernelTranslator implements Translator {
     }
     if (this.#map === null || this.#map === undefined)
       return fault.set('virtual', vaddr, 1, 'not-present', this.#why());
-    this.#own = 0;
-    return this.#map.table.translate(vaddr, fault);
+    this.#table = this.#map.table;
+    return this.#table.translate(vaddr, fault);
   }
 
   /** The first address that is asked for may lie in what was just added to the map. */

@@ -1,8 +1,26 @@
 // A paging description made ready for the walker: masks as halves of 32 bits, so that nothing in a walk is a bigint.
-import { high, low, splitU64 } from 'kdumpling/reader';
+import { HIGH, halves, LOW, splitU64 } from 'kdumpling/reader';
 import type { EntryAddress, EntryRule, PagingLevel, PagingMode } from 'kdumpling/reader/arch';
 
 const HALF = 0x1_0000_0000;
+
+/** Which bits of an address are the place in a piece of 2^shift bytes. */
+export class Offset {
+  readonly size: number;
+  readonly #highMask: number;
+  readonly #lowMask: number;
+
+  constructor(shift: number) {
+    this.size = 2 ** shift;
+    this.#highMask = shift > 32 ? 2 ** (shift - 32) - 1 : 0;
+    this.#lowMask = shift >= 32 ? -1 : 2 ** shift - 1;
+  }
+
+  of(addressHigh: number, addressLow: number): number {
+    const lower = (addressLow & this.#lowMask) >>> 0;
+    return this.#highMask === 0 ? lower : ((addressHigh & this.#highMask) >>> 0) * HALF + lower;
+  }
+}
 
 export const TABLE = 0;
 export const PAGE = 1;
@@ -30,6 +48,7 @@ export class Rule {
   /** log2 of what a page's entry maps, and of the page that it is a part of. */
   readonly shift: number;
   readonly span: number;
+  readonly offset: Offset;
   /** Why an entry is refused. */
   readonly why: string;
   /** A table's entries begin and end at quarters told by these masks; 0 where the whole table is there. */
@@ -47,24 +66,25 @@ export class Rule {
   constructor(rule: EntryRule, levelShift: number) {
     this.kind = KINDS[rule.is];
     splitU64(rule.mask);
-    this.maskHigh = high | 0;
-    this.maskLow = low | 0;
+    this.maskHigh = halves[HIGH] | 0;
+    this.maskLow = halves[LOW] | 0;
     splitU64(rule.value);
-    this.valueHigh = high | 0;
-    this.valueLow = low | 0;
+    this.valueHigh = halves[HIGH] | 0;
+    this.valueLow = halves[LOW] | 0;
     splitU64(rule.zero ?? 0n);
-    this.zeroHigh = high | 0;
-    this.zeroLow = low | 0;
+    this.zeroHigh = halves[HIGH] | 0;
+    this.zeroLow = halves[LOW] | 0;
     const shift = rule.is === 'page' ? (rule.shift ?? levelShift) : levelShift;
     this.shift = shift;
+    this.offset = new Offset(shift);
     this.span = rule.is === 'page' ? (rule.span ?? shift) : shift;
     this.why = rule.is === 'corrupt' ? rule.why : '';
     this.quarterFirst = rule.is === 'table' ? (rule.quarters?.first ?? 0) : 0;
     this.quarterLast = rule.is === 'table' ? (rule.quarters?.last ?? 0) : 0;
     const address: EntryAddress = rule.is === 'table' || rule.is === 'page' ? rule.address : { mask: 0n };
     splitU64(address.mask);
-    this.#addressHigh = high;
-    this.#addressLow = low;
+    this.#addressHigh = halves[HIGH];
+    this.#addressLow = halves[LOW];
     this.#flip = address.inverted === true ? -1 : 0;
     this.#factor = 2 ** (address.up ?? 0);
     this.#add = address.add ?? 0;
@@ -100,6 +120,7 @@ export class Rule {
 export class Level {
   readonly name: string;
   readonly shift: number;
+  readonly offset: Offset;
   readonly entries: number;
   readonly rules: readonly Rule[];
   /** Sentences for faults, made once. */
@@ -113,6 +134,7 @@ export class Level {
   constructor(level: PagingLevel) {
     this.name = level.name;
     this.shift = level.shift;
+    this.offset = new Offset(level.shift);
     this.entries = 2 ** level.bits;
     this.#indexMask = this.entries - 1;
     this.rules = level.rules.map(rule => new Rule(rule, level.shift));

@@ -3,16 +3,17 @@
 import {
   type FaultReason,
   type FaultRecord,
-  high,
+  HIGH,
+  halves,
   joinU64,
-  low,
+  LOW,
   type PhysicalMemory,
   splitU64,
   type Translator,
 } from 'kdumpling/reader';
 import type { AddressForm, PagingTables } from 'kdumpling/reader/arch';
-import { type Level, type Levels, levelsOf, PAGE, type Rule, TABLE } from './levels.js';
-import { TableCache } from './table-cache.js';
+import { type Level, type Levels, levelsOf, Offset, PAGE, type Rule, TABLE } from './levels.js';
+import { PageCache, TableCache } from './table-cache.js';
 
 /** An entry that a walk read. */
 export interface WalkStep {
@@ -42,7 +43,6 @@ export interface Walk {
   readonly fault: WalkFault | null;
 }
 
-const HALF = 0x1_0000_0000;
 const MOST_EXACT = Number.MAX_SAFE_INTEGER;
 
 /** An AddressForm by halves. */
@@ -54,11 +54,11 @@ class Form {
 
   constructor({ mask, value }: AddressForm) {
     splitU64(mask);
-    this.maskHigh = high | 0;
-    this.maskLow = low | 0;
+    this.maskHigh = halves[HIGH] | 0;
+    this.maskLow = halves[LOW] | 0;
     splitU64(value);
-    this.valueHigh = high | 0;
-    this.valueLow = low | 0;
+    this.valueHigh = halves[HIGH] | 0;
+    this.valueLow = halves[LOW] | 0;
   }
 }
 
@@ -78,13 +78,17 @@ export class PageTable implements Translator {
   readonly topEntries: number;
   readonly #regionShift: number;
   readonly #regionFactor: number;
+  readonly #region: Offset;
   readonly #cache: TableCache | null;
+  readonly #pages: PageCache | null;
+  readonly #pageShift: number;
+  readonly #pageFactor: number;
   /** The place of the bit that tells the half in the upper 32 bits (-1: no tags), and which of those are ignored. */
   readonly #tagSelect: number;
   readonly #tagMask: number;
   /** Set by `#canonical`. */
   #high = 0;
-  /** Set by `#follow`: the rule of the entry that maps the page. */
+  /** Set by `#follow`: the rule of the entry that maps the page; null where it was known without one. */
   #leaf: Rule | null = null;
   /** Set by `#follow`: the last level's table, where the walk came to one. */
   #lastTable = -1;
@@ -107,28 +111,50 @@ export class PageTable implements Translator {
     this.littleEndian = mode.entryOrder === 'memory' ? physical.littleEndian : mode.entryOrder === 'little';
     this.topEntries = Math.min(tables.entries ?? this.#levels.top.entries, this.#levels.top.entries);
     this.#regionShift = this.#levels.beforeLast.shift;
+    this.#region = new Offset(this.#regionShift);
     this.#regionFactor = 2 ** (32 - this.#regionShift);
     this.#cache = physical.stable ? new TableCache() : null;
+    this.#pages = physical.stable ? new PageCache() : null;
+    this.#pageShift = this.#levels.last.shift;
+    this.#pageFactor = 2 ** (32 - this.#pageShift);
     splitU64(mode.tags?.ignored ?? 0n);
-    this.#tagMask = high | 0;
+    this.#tagMask = halves[HIGH] | 0;
     this.#tagSelect = mode.tags === undefined ? -1 : mode.tags.select - 32;
   }
 
   translate(vaddr: bigint, fault: FaultRecord): number {
     splitU64(vaddr);
-    const addressLow = low;
-    if (!this.#canonical(high, addressLow)) return this.#tell(vaddr, addressLow, fault);
+    const addressLow = halves[LOW];
+    if (!this.#canonical(halves[HIGH], addressLow)) return this.#tell(vaddr, addressLow, fault);
     const addressHigh = this.#high;
+    const page = addressHigh * this.#pageFactor + (addressLow >>> this.#pageShift);
+    const base = this.#pages === null ? -1 : this.#pages.find(page);
+    if (base >= 0) return this.#within(this.#levels.last.offset, base, addressHigh, addressLow);
+    const paddr = this.#walked(addressHigh, addressLow);
+    if (paddr < 0) return this.#tell(vaddr, addressLow, fault);
+    if (this.#pages !== null && this.#leaf?.shift === this.#pageShift)
+      this.#pages.add(page, paddr - this.#levels.last.offset.of(addressHigh, addressLow));
+    return paddr;
+  }
+
+  /** From the last table or large page that is known, else from the top. */
+  #walked(addressHigh: number, addressLow: number): number {
     const key = addressHigh * this.#regionFactor + (addressLow >>> this.#regionShift);
     const slot = this.#cache === null ? -1 : this.#cache.find(key);
-    const paddr = slot < 0 ? this.#uncached(addressHigh, addressLow, key) : this.#cached(addressHigh, addressLow, slot);
-    return paddr >= 0 ? paddr : this.#tell(vaddr, addressLow, fault);
+    return slot < 0 ? this.#uncached(addressHigh, addressLow, key) : this.#cached(addressHigh, addressLow, slot);
+  }
+
+  /** Sets `reach`. */
+  #within(piece: Offset, base: number, addressHigh: number, addressLow: number): number {
+    const into = piece.of(addressHigh, addressLow);
+    this.reach = piece.size - into;
+    return base + into;
   }
 
   /** The fault is the same up to where another entry of that table begins. */
   #tell(vaddr: bigint, addressLow: number, fault: FaultRecord): -1 {
-    const { shift } = this.#faultLevel ?? this.#levels.top;
-    this.reach = 2 ** shift - offsetIn(shift, this.#high, addressLow);
+    const { offset } = this.#faultLevel ?? this.#levels.top;
+    this.reach = offset.size - offset.of(this.#high, addressLow);
     return fault.set('virtual', vaddr, 1, this.#reason, this.#detail);
   }
 
@@ -136,9 +162,8 @@ export class PageTable implements Translator {
     const cache = this.#cache as TableCache;
     const base = cache.base(slot);
     if (cache.isLarge(slot)) {
-      const offset = addressLow & (2 ** this.#regionShift - 1);
-      this.reach = 2 ** this.#regionShift - offset;
-      return base + offset;
+      this.#leaf = null;
+      return this.#within(this.#region, base, addressHigh, addressLow);
     }
     return this.#page(this.#follow(this.#levels.last, base, addressHigh, addressLow, null), addressHigh, addressLow);
   }
@@ -150,7 +175,7 @@ export class PageTable implements Translator {
     if (this.#cache === null) return paddr;
     if (this.#lastTable >= 0) this.#cache.add(key, this.#lastTable, false);
     else if (paddr >= 0 && (this.#leaf as Rule).shift >= this.#regionShift) {
-      this.#cache.add(key, paddr - (addressLow & (2 ** this.#regionShift - 1)), true);
+      this.#cache.add(key, paddr - this.#region.of(addressHigh, addressLow), true);
     }
     return paddr;
   }
@@ -158,10 +183,7 @@ export class PageTable implements Translator {
   /** Physical address in the page whose first byte is at `base`. */
   #page(base: number, addressHigh: number, addressLow: number): number {
     if (base < 0) return -1;
-    const { shift } = this.#leaf as Rule;
-    const offset = offsetIn(shift, addressHigh, addressLow);
-    this.reach = 2 ** shift - offset;
-    return base + offset;
+    return this.#within((this.#leaf as Rule).offset, base, addressHigh, addressLow);
   }
 
   /** Takes tags away into #high and checks that these tables can hold the address. */
@@ -247,8 +269,8 @@ export class PageTable implements Translator {
   walk(vaddr: bigint): Walk {
     const steps: WalkStep[] = [];
     splitU64(vaddr);
-    const addressLow = low;
-    const canonical = this.#canonical(high, addressLow);
+    const addressLow = halves[LOW];
+    const canonical = this.#canonical(halves[HIGH], addressLow);
     const addressHigh = this.#high;
     const base = canonical ? this.#follow(this.#levels.top, this.tables.root, addressHigh, addressLow, steps) : -1;
     const paddr = this.#page(base, addressHigh, addressLow);
@@ -262,11 +284,6 @@ export class PageTable implements Translator {
       fault: paddr < 0 ? { reason: this.#reason, level, detail: this.#detail } : null,
     };
   }
-}
-
-/** The lowest `shift` bits of an address. */
-function offsetIn(shift: number, addressHigh: number, addressLow: number): number {
-  return shift < 32 ? addressLow & (2 ** shift - 1) : (addressHigh & (2 ** (shift - 32) - 1)) * HALF + addressLow;
 }
 
 function inQuarters(rule: Rule, entryLow: number, index: number, entries: number): boolean {

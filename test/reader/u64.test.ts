@@ -10,14 +10,14 @@ test('splitting and joining are each other’s inverse', t => {
     fc.property(any64, value => {
       u64.splitU64(value);
       return (
-        u64.high === Number(value >> 32n) &&
-        u64.low === Number(value & 0xffff_ffffn) &&
-        u64.joinU64(u64.high, u64.low) === value
+        u64.halves[u64.HIGH] === Number(value >> 32n) &&
+        u64.halves[u64.LOW] === Number(value & 0xffff_ffffn) &&
+        u64.joinU64(u64.halves[u64.HIGH], u64.halves[u64.LOW]) === value
       );
     }),
   );
   u64.splitU64(-1n);
-  t.deepEqual([u64.high, u64.low], [0xffff_ffff, 0xffff_ffff], 'modulo 2^64');
+  t.deepEqual([u64.halves[u64.HIGH], u64.halves[u64.LOW]], [0xffff_ffff, 0xffff_ffff], 'modulo 2^64');
 });
 
 test('a number is the nearest one', t => {
