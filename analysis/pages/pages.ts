@@ -1,6 +1,6 @@
 // struct pages by frame number: what slab, page filtering and every pass over the memory map stand on. Nothing is allocated for a page; the memory map is read in windows, large
 // ones where frames are asked for in order. Source: include/linux/page-flags.h, include/linux/mm.h (2.6.24 to 7.3).
-import { type FaultRecord, high, low, splitU64 } from 'kdumpling/reader';
+import { type FaultRecord, HIGH, halves, LOW, splitU64 } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 import type { PageLayout } from './layout.js';
 import { type MemoryMap, memoryMap } from './memory-map.js';
@@ -151,7 +151,7 @@ export class Pages {
   /** The frame whose struct page begins at an address, or -1. */
   pfnOf(address: bigint): number {
     splitU64(address);
-    return this.#frameAt(high, low);
+    return this.#frameAt(halves[HIGH], halves[LOW]);
   }
 
   /** Addresses in halves: a pointer out of a struct page costs no bigint. */
@@ -171,7 +171,7 @@ export class Pages {
   #frameIn(i: number, addressHigh: number, addressLow: number): number {
     const { startPfn, endPfn, base } = this.map.pieces[i];
     splitU64(base);
-    let distance = (addressHigh - high) * 0x1_0000_0000 + (addressLow - low);
+    let distance = (addressHigh - halves[HIGH]) * 0x1_0000_0000 + (addressLow - halves[LOW]);
     // Bases are taken modulo the word size.
     if (distance < 0) distance += this.#wide ? 2 ** 64 : 2 ** 32;
     const pfn = distance / this.#size;
@@ -268,7 +268,7 @@ export class Pages {
     const piece = this.#pieceOf(pfn);
     if (piece === null || (span & (span - 1)) !== 0) return -1;
     splitU64(piece.base);
-    const into = ((low % span) + pfn * this.#size) % span;
+    const into = ((halves[LOW] % span) + pfn * this.#size) % span;
     return pfn - into / this.#size;
   }
 
