@@ -23,6 +23,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   env: { about: 'tell of the machine and its state', load: () => import('./env.js') },
   files: { about: 'open files of a process', load: () => import('./files.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },
+  slab: { about: 'slab caches and their objects', load: () => import('./slab.js') },
   struct: { about: 'layouts of structs, and their values in memory', load: () => import('./struct.js') },
   sym: { about: 'symbols by name, address or pattern', load: () => import('./sym.js') },
   log: { about: "print the kernel's log", load: () => import('./log.js') },

@@ -1,0 +1,60 @@
+// Where slab objects lie: in the kernel's linear map, at one distance from physical memory. Objects are physical addresses until they are printed, so that no
+// loop makes bigints.
+import { high as splitHigh, low as splitLow, splitU64 } from 'kdumpling/reader';
+import type { Kernel } from '../kernel.js';
+
+const MOST_EXACT = 2 ** 53;
+
+export class DirectMap {
+  /** The virtual address of physical address 0, modulo the word size. */
+  readonly base: bigint;
+  readonly bits: 32 | 64;
+  /** The halves of what `split` was last given. */
+  high = 0;
+  low = 0;
+  readonly #high: number;
+  readonly #low: number;
+  readonly #end: number;
+
+  constructor(base: bigint, bits: 32 | 64, end: number) {
+    this.base = base;
+    this.bits = bits;
+    splitU64(base);
+    this.#high = splitHigh;
+    this.#low = splitLow;
+    this.#end = end;
+  }
+
+  toVirtual(paddr: number): bigint {
+    return BigInt.asUintN(this.bits, this.base + BigInt(paddr));
+  }
+
+  /** The virtual address, in halves. */
+  split(paddr: number): void {
+    const sum = this.#low + (paddr % 0x1_0000_0000);
+    const carry = sum >= 0x1_0000_0000 ? 1 : 0;
+    this.low = sum - carry * 0x1_0000_0000;
+    this.high = this.bits === 64 ? (this.#high + Math.floor(paddr / 0x1_0000_0000) + carry) >>> 0 : 0;
+  }
+
+  /** The physical address of a pointer in halves, or -1 for one that does not point into the map. */
+  toPhysical(high: number, low: number): number {
+    let paddr = (high - this.#high) * 0x1_0000_0000 + (low - this.#low);
+    if (paddr < 0) paddr += this.bits === 64 ? 2 ** 64 : 2 ** 32;
+    return paddr < this.#end ? paddr : -1;
+  }
+
+  physicalOf(vaddr: bigint): number {
+    splitU64(vaddr);
+    return this.toPhysical(splitHigh, splitLow);
+  }
+}
+
+/** Told by an object that lies in the map: a struct kmem_cache is one itself. @throws MemoryFault */
+export function directMapBy(kernel: Kernel, object: bigint): DirectMap {
+  const paddr = kernel.memory.translate(object);
+  if (paddr < 0) throw kernel.memory.fault.toError();
+  const bits = kernel.memory.pointerSize === 8 ? 64 : 32;
+  const { end } = kernel.physical.bounds;
+  return new DirectMap(BigInt.asUintN(bits, object - BigInt(paddr)), bits, Math.min(end, MOST_EXACT));
+}

@@ -1,0 +1,89 @@
+// Every slab of every cache, full ones included, by one pass over the memory map: the allocator itself keeps no list of full slabs.
+import { hex, type Issues } from 'kdumpling/reader';
+import type { Kernel } from '../kernel.js';
+import { Pages, slabCache } from '../pages/index.js';
+import type { SlabCache } from './model.js';
+
+/** The first frames of slabs, ascending, and of which cache each is. */
+export class SlabPages {
+  readonly caches: readonly SlabCache[];
+  readonly #places: ReadonlyMap<bigint, number>;
+  #pfns = new Float64Array(1024);
+  #owners = new Int32Array(1024);
+  #count = 0;
+  #byCache: { readonly starts: Int32Array; readonly pfns: Float64Array } | null = null;
+
+  constructor(caches: readonly SlabCache[]) {
+    this.caches = caches;
+    this.#places = new Map(caches.map(({ address }, i) => [address, i]));
+  }
+
+  /** @throws Missing, MemoryFault */
+  static find(kernel: Kernel, caches: readonly SlabCache[], issues: Issues): SlabPages {
+    const found = new SlabPages(caches);
+    const pages = new Pages(kernel);
+    issues.addAll(pages.map.issues);
+    for (const { startPfn, endPfn } of pages.map.pieces) {
+      for (let pfn = startPfn; pfn < endPfn; pfn++) {
+        if (!pages.has(pfn)) {
+          found.#unread++;
+          continue;
+        }
+        if (pages.isSlab(pfn) && !pages.isTail(pfn)) found.#add(pfn, slabCache(pages, pfn), issues);
+      }
+    }
+    return found;
+  }
+
+  #unread = 0;
+
+  /** How many frames' struct pages cannot be read: slabs may be among them. */
+  get unread(): number {
+    return this.#unread;
+  }
+
+  #add(pfn: number, owner: bigint, issues: Issues): void {
+    const place = this.#places.get(owner);
+    if (place === undefined) {
+      issues.add(
+        'slab-of-no-cache',
+        `the slab at frame ${hex(pfn)} says that it is of a cache at ${hex(owner)}, where none is`,
+        owner,
+      );
+      return;
+    }
+    if (this.#count === this.#pfns.length) this.#grow();
+    this.#pfns[this.#count] = pfn;
+    this.#owners[this.#count++] = place;
+  }
+
+  #grow(): void {
+    const pfns = new Float64Array(2 * this.#count);
+    const owners = new Int32Array(2 * this.#count);
+    pfns.set(this.#pfns);
+    owners.set(this.#owners);
+    this.#pfns = pfns;
+    this.#owners = owners;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The first frames of the slabs of `caches[place]`, ascending. */
+  of(place: number): Float64Array {
+    this.#byCache ??= this.#sorted();
+    const { starts, pfns } = this.#byCache;
+    return pfns.subarray(starts[place], starts[place + 1]);
+  }
+
+  #sorted(): { starts: Int32Array; pfns: Float64Array } {
+    const starts = new Int32Array(this.caches.length + 1);
+    for (let i = 0; i < this.#count; i++) starts[this.#owners[i] + 1]++;
+    for (let i = 0; i < this.caches.length; i++) starts[i + 1] += starts[i];
+    const next = starts.slice();
+    const pfns = new Float64Array(this.#count);
+    for (let i = 0; i < this.#count; i++) pfns[next[this.#owners[i]]++] = this.#pfns[i];
+    return { starts, pfns };
+  }
+}

@@ -1,0 +1,128 @@
+// kdumpling slab: the caches of the slab allocator, or the objects of one of them.
+import { Command, Option } from 'commander';
+import {
+  allocatedOf,
+  type CacheUsage,
+  cacheObjects,
+  OBJECT_STATES,
+  type ObjectState,
+  type SlabCache,
+  SlabPages,
+  type Slub,
+  slabAllocator,
+} from 'kdumpling/analysis/slab';
+import { hex, type Issues, printable } from 'kdumpling/reader';
+import type { CommandContext, DefineCommand } from './command.js';
+import { DUMP_HELP } from './dump-argument.js';
+import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+
+const SORTS = ['name', 'size', 'allocated', 'total', 'slabs', 'memory'] as const;
+
+interface SlabOptions extends KernelOptions {
+  readonly sort?: (typeof SORTS)[number];
+  readonly state?: ObjectState[];
+}
+
+export const command: DefineCommand = context =>
+  addKernelOptions(
+    new Command()
+      .description(
+        'List the slab caches, with how many of their objects are allocated; with CACHE its objects, slab by slab.',
+      )
+      .argument('<dump>', DUMP_HELP)
+      .argument('[cache]', 'a name, or the address of a kmem_cache (0x…)')
+      .addOption(new Option('--sort <key>', 'the largest first, names in order').choices(SORTS))
+      .addOption(new Option('--state <state...>', 'with CACHE: objects in these states only').choices(OBJECT_STATES)),
+  )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kdumpling slab vmcore --sort memory\n  kdumpling slab vmcore filp --state allocated',
+    )
+    .action((dump: string, cache: string | undefined, options: SlabOptions) => slab(context, dump, cache, options));
+
+function slab(context: CommandContext, dump: string, name: string | undefined, options: SlabOptions): Promise<void> {
+  const empty = name === undefined ? [] : { cache: null, objects: [] };
+  return answerFromKernel(context, [dump], options, empty, (kernel, issues) => {
+    const slub = slabAllocator(kernel, issues);
+    return name === undefined ? allCaches(slub, options, issues) : oneCache(slub, name, options, issues);
+  });
+}
+
+interface CacheRow {
+  readonly cache: SlabCache;
+  readonly usage: CacheUsage;
+}
+
+const KEYS: Record<(typeof SORTS)[number], (a: CacheRow, b: CacheRow) => number> = {
+  name: (a, b) => (a.cache.name < b.cache.name ? -1 : Number(a.cache.name > b.cache.name)),
+  size: (a, b) => b.cache.objectSize - a.cache.objectSize,
+  allocated: (a, b) => allocatedOf(b.usage) - allocatedOf(a.usage),
+  total: (a, b) => b.usage.total - a.usage.total,
+  slabs: (a, b) => b.usage.slabs - a.usage.slabs,
+  memory: (a, b) => b.usage.slabs * b.cache.slabSize - a.usage.slabs * a.cache.slabSize,
+};
+
+function allCaches(slub: Slub, { sort }: SlabOptions, issues: Issues): KernelAnswer {
+  const rows = slub.caches.map(cache => ({ cache, usage: slub.usage(cache, issues) }));
+  if (sort !== undefined) rows.sort(KEYS[sort]);
+  return { json: rows.map(cacheJson), text: () => cacheTable(rows), partial: issues.count > 0 };
+}
+
+const cacheJson = ({ cache, usage }: CacheRow) => ({
+  name: cache.name,
+  address: cache.address,
+  objectSize: cache.objectSize,
+  slotSize: cache.slotSize,
+  allocated: allocatedOf(usage),
+  total: usage.total,
+  slabs: usage.slabs,
+  allocator: cache.allocator,
+  slabSize: cache.slabSize,
+  flags: hex(cache.flags),
+  refcount: cache.refcount,
+});
+
+function* cacheTable(rows: readonly CacheRow[]): Iterable<string> {
+  yield 'CACHE               OBJSIZE  ALLOCATED     TOTAL  SLABS  SSIZE  NAME';
+  for (const { cache, usage } of rows) {
+    const { address, objectSize, slabSize, name } = cache;
+    const numbers = `${cell(objectSize, 7)} ${cell(allocatedOf(usage), 10)} ${cell(usage.total, 9)} ${cell(usage.slabs, 6)}`;
+    yield `${hex(address).padEnd(18)}  ${numbers} ${cell(`${slabSize / 1024}k`, 6)}  ${printable(name)}`;
+  }
+}
+
+const cell = (value: number | string, width: number): string => `${value}`.padStart(width);
+
+function oneCache(slub: Slub, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
+  const cache = slub.caches.find(one => one.name === name || hex(one.address) === name.toLowerCase());
+  if (cache === undefined) {
+    issues.add('no-such-cache', `no cache is called ${name}, or lies there: a list of all has them`);
+    return { json: { cache: null, objects: [] }, text: () => [], partial: true };
+  }
+  const wanted = new Set((state ?? OBJECT_STATES).map(one => OBJECT_STATES.indexOf(one)));
+  const pages = SlabPages.find(slub.kernel, slub.caches, issues);
+  tellUnread(pages, issues);
+  const objects: { address: bigint; state: ObjectState }[] = [];
+  const lines: string[] = [];
+  const usage = { slabs: 0, total: 0, counts: new Float64Array(OBJECT_STATES.length) };
+  for (const { slab: at, first, count, states } of cacheObjects(slub, pages, cache, issues)) {
+    usage.slabs++;
+    usage.total += count;
+    const from = objects.length;
+    for (let i = 0; i < count; i++) {
+      usage.counts[states[i]]++;
+      if (!wanted.has(states[i])) continue;
+      objects.push({ address: slub.map.toVirtual(first + i * cache.slotSize), state: OBJECT_STATES[states[i]] });
+    }
+    if (objects.length === from) continue;
+    lines.push(`slab ${hex(at)}, ${count} objects:`);
+    for (const { address, state: is } of objects.slice(from)) lines.push(`  ${hex(address)}  ${is}`);
+  }
+  const text = () => [...cacheTable([{ cache, usage }]), ...lines];
+  return { json: { cache: cacheJson({ cache, usage }), objects }, text, partial: issues.count > 0 };
+}
+
+function tellUnread({ unread }: SlabPages, issues: Issues): void {
+  if (unread === 0) return;
+  issues.add('unreadable-memory-map', `${unread} frames' struct pages cannot be read: slabs may be among them`);
+}

@@ -1,0 +1,124 @@
+// Slab caches and objects of real dumps: against drgn's lists, crash's table and, where both are wrong, the kernel's own counters; a panicked kernel's stopped CPUs included.
+import { readFileSync } from 'node:fs';
+import { openKernel } from 'kdumpling/analysis';
+import { SlabLookup, slabAllocator } from 'kdumpling/analysis/slab';
+import { Issues } from 'kdumpling/reader';
+import { openFile } from 'kdumpling/reader/node';
+import { kdumpling } from '../kdumpling.js';
+import { realDump, realTest, realTruth } from '../real.js';
+
+interface TrueCache {
+  readonly name: string;
+  readonly address: string;
+  readonly objectSize: number;
+  readonly slotSize: number;
+  readonly allocated: number;
+  readonly total: number;
+  readonly slabs: number;
+}
+
+interface TrueObjects {
+  readonly name: string;
+  readonly allocated: number;
+  readonly objects: readonly string[];
+}
+
+interface TrueAddress {
+  readonly address: string;
+  readonly info: { readonly cache: string; readonly slab: string; readonly object: string } | null;
+  /** Which list holds the object; left out for what is in no slab. */
+  readonly where?: string;
+}
+
+interface Objects {
+  readonly cache: TrueCache | null;
+  readonly objects: readonly { readonly address: string; readonly state: string }[];
+  readonly issues: readonly unknown[];
+}
+
+const parsed = <T>(file: string): T => JSON.parse(readFileSync(file, 'utf8')) as T;
+const CACHES = ['task_struct', 'filp', 'dentry', 'vm_area_struct', 'maple_node', 'kmalloc-64', 'kmalloc-256'];
+
+/** What the truth calls the list that holds an object. */
+function stateOf(where: string): string | null {
+  if (where.startsWith('beyond')) return null;
+  if (where === 'alloc') return 'allocated';
+  if (where === 'freelist') return 'free';
+  if (where === 'sheaf:barn') return 'barn';
+  if (where === 'alloc:rcu_free_sheaf') return 'rcu';
+  return /^(?:cpu-freelist|sheaf):cpu\d/.test(where) ? 'cpu' : where;
+}
+
+for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
+  const dump = realDump(`${name}.elf`);
+  const truth = (file: string) => realTruth(`${name}/json/${file}.json`);
+
+  realTest(`slab: every cache of ${name}`, [dump, truth('slab_caches')], t => {
+    const { status, stdout, stderr } = kdumpling('slab', dump, '--json');
+    t.deepEqual([status, stderr], [0, '{"issues":[]}\n']);
+    const pick = ({ name: cache, address, objectSize, slotSize, allocated, total, slabs }: TrueCache) =>
+      [cache, address, objectSize, slotSize, allocated, total, slabs].join(' ');
+    t.deepEqual(
+      (JSON.parse(stdout) as TrueCache[]).map(pick).sort(),
+      parsed<TrueCache[]>(truth('slab_caches')).map(pick).sort(),
+    );
+  });
+
+  for (const cache of CACHES) {
+    realTest(`slab: every allocated object of ${cache}, ${name}`, [dump, truth(`slab_objects_${cache}`)], t => {
+      const expected = parsed<TrueObjects>(truth(`slab_objects_${cache}`));
+      const { status, stdout } = kdumpling('slab', dump, cache, '--state', 'allocated', 'rcu', '--json');
+      const found = JSON.parse(stdout) as Objects;
+      t.deepEqual([status, found.issues, found.cache?.allocated], [0, [], expected.allocated]);
+      t.deepEqual(found.objects.map(({ address }) => address).sort(), [...expected.objects].sort());
+    });
+  }
+
+  realTest(
+    `slab: the object that a pointer is in, and on which list, ${name}`,
+    [dump, truth('slab_object_info')],
+    async t => {
+      const opened = await openFile(dump);
+      try {
+        const issues = new Issues();
+        const kernel = await openKernel(opened);
+        const lookup = new SlabLookup(slabAllocator(kernel, issues), issues);
+        const expected = parsed<TrueAddress[]>(truth('slab_object_info'));
+        t.true(expected.length > 190);
+        for (const { address, info, where } of expected) {
+          const place = lookup.at(BigInt(address));
+          const found = place && [place.cache.name, place.slab, place.object, place.state];
+          const state = where === undefined ? null : stateOf(where);
+          const object = state === null || info === null ? null : BigInt(info.object);
+          t.deepEqual(found, info && [info.cache, BigInt(info.slab), object, state], address);
+        }
+        t.deepEqual(issues.list(), []);
+      } finally {
+        opened.close();
+      }
+    },
+  );
+}
+
+const table = realTruth('x86_64-6.1/crash-text/crash/kmem-s.txt');
+const dump = realDump('x86_64-6.1.elf');
+
+realTest("slab: crash's table of 6.1", [dump, table], t => {
+  const rows = [
+    ...readFileSync(table, 'utf8').matchAll(/^([0-9a-f]{16}) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)k +(.+)$/gm),
+  ];
+  t.is(rows.length, 155);
+  const lines = kdumpling('slab', dump).stdout.trimEnd().split('\n').slice(1);
+  t.deepEqual(
+    lines.map(line => line.trim().split(/\s+/).join(' ')).sort(),
+    rows
+      .map(([, address, ...cells]) => [`0x${address}`, ...cells.slice(0, 4), `${cells[4]}k`, cells[5]].join(' '))
+      .sort(),
+  );
+});
+
+realTest('slab: a cache that is not there', [dump], t => {
+  const { status, stdout } = kdumpling('slab', dump, 'no-cache', '--json');
+  const found = JSON.parse(stdout) as { cache: null; objects: unknown[]; issues: { code: string }[] };
+  t.deepEqual([status, found.cache, found.objects, found.issues[0].code], [1, null, [], 'no-such-cache']);
+});
