@@ -1,6 +1,6 @@
 // Where slab objects lie: in the kernel's linear map, at one distance from physical memory. Objects are physical addresses until they are printed, so that no
 // loop makes bigints.
-import { high as splitHigh, low as splitLow, splitU64 } from 'kdumpling/reader';
+import { HIGH, halves, LOW, splitU64 } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 
 const MOST_EXACT = 2 ** 53;
@@ -20,8 +20,8 @@ export class DirectMap {
     this.base = base;
     this.bits = bits;
     splitU64(base);
-    this.#high = splitHigh;
-    this.#low = splitLow;
+    this.#high = halves[HIGH];
+    this.#low = halves[LOW];
     this.#end = end;
   }
 
@@ -46,7 +46,7 @@ export class DirectMap {
 
   physicalOf(vaddr: bigint): number {
     splitU64(vaddr);
-    return this.toPhysical(splitHigh, splitLow);
+    return this.toPhysical(halves[HIGH], halves[LOW]);
   }
 }
 

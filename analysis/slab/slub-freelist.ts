@@ -1,6 +1,6 @@
 // SLUB's freelists: each free object holds a pointer to the next, as it is or made hard to guess. Source: mm/slub.c (freelist_ptr, freelist_ptr_decode):
 // CONFIG_SLAB_FREELIST_HARDENED XORs it with a number of the cache and the pointer's own address (4.14, commit 2482ddec670f), whose bytes are swapped since 5.7 (commit 1ad53d9fa3f6).
-import { type FaultReason, high, low, splitU64 } from 'kdumpling/reader';
+import { type FaultReason, HIGH, halves, LOW, splitU64 } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 import type { DirectMap } from './direct-map.js';
 
@@ -61,8 +61,8 @@ export class FreelistWalker {
   /** @param head the first object's address, as slab.freelist or kmem_cache_cpu.freelist has it */
   walk(shape: SlabShape, head: bigint): number {
     splitU64(head);
-    let pointerHigh = high;
-    let pointerLow = low;
+    let pointerHigh = halves[HIGH];
+    let pointerLow = halves[LOW];
     this.count = 0;
     this.#walk++;
     for (let holder = -1; ; ) {

@@ -94,8 +94,8 @@ export class Slub {
       objects,
       slotSize: cache.slotSize,
       offset: cache.freeOffset,
-      randomHigh: high,
-      randomLow: low,
+      randomHigh: halves[HIGH],
+      randomLow: halves[LOW],
     };
   }
 
