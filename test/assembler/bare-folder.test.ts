@@ -11,6 +11,7 @@ import {
   type MadeMinidump,
   type MadeRegion,
   madeMinidump,
+  RAM,
 } from './made-minidump.js';
 
 const bare = (files: ReadonlyMap<string, Uint8Array>) => outcome(() => placeFolder(folderOf(files, null)));
@@ -58,7 +59,7 @@ test('two program headers of one place: a lost blob is not taken for one that se
   // 44, 45, once more 45 under another virtual address, 46; the files are numbered 44 to 47.
   const alias = (regions: readonly MadeRegion[]) => [
     ...regions.slice(0, -1),
-    { ...regions[regions.length - 2], vaddr: IMAGE },
+    { ...regions[regions.length - 2], vaddr: IMAGE + BigInt(regions[regions.length - 2].paddr - RAM) },
     regions[regions.length - 1],
   ];
   const made = madeMinidump({ headerOrder: alias });

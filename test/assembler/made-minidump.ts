@@ -274,13 +274,20 @@ export const filesOf = (entries: readonly Entry[]): Map<string, Uint8Array> =>
 export const infoLine = (entry: Entry): string =>
   `1 0x${entry.paddr.toString(16).padStart(16, '0')}\t${String(entry.bytes.length).padStart(16)}\t${entry.name} region\t${fileName(entry)}\n`;
 
-/** A rawdump image and where its fields lie. */
+/** load.cmm as download tools write it. */
+export const scriptOf = (entries: readonly Entry[]): Uint8Array<ArrayBuffer> =>
+  ascii(entries.map(entry => `d.load.binary ${fileName(entry)} 0x${entry.paddr.toString(16)} /noclear\r\n`).join(''));
+
+/** A rawdump image and where its fields lie; `script` is a section behind the blobs. */
 export function rawdumpOf(
   entries: readonly Entry[],
   flags = 1,
+  script: Uint8Array | null = null,
 ): { bytes: Uint8Array; fields: Field[]; payloads: number[] } {
-  const table = 56 + 64 * entries.length;
-  const writer = new Writer(table + entries.reduce((sum, { bytes }) => sum + bytes.length, 0));
+  const all = entries.map(entry => ({ name: fileName(entry).slice(0, 20), paddr: entry.paddr, bytes: entry.bytes }));
+  if (script !== null) all.push({ name: 'load.cmm', paddr: 0, bytes: script });
+  const table = 56 + 64 * all.length;
+  const writer = new Writer(table + all.reduce((sum, { bytes }) => sum + bytes.length, 0));
   const fields: Field[] = [
     { name: 'signature', at: 0, size: 8 },
     { name: 'version', at: 8, size: 4 },
@@ -293,16 +300,16 @@ export function rawdumpOf(
   writer.u16(8, 1, 0);
   writer.u32(12, flags);
   writer.u64(36, writer.bytes.length, writer.bytes.length);
-  writer.u32(52, entries.length);
+  writer.u32(52, all.length);
   const payloads: number[] = [];
   let offset = table;
-  entries.forEach((entry, i) => {
+  all.forEach((entry, i) => {
     const at = 56 + 64 * i;
     writer.u32(at, 1);
     writer.u16(at + 4, 1, 0);
     writer.u32(at + 8, 1);
     writer.u64(at + 12, offset, entry.bytes.length, entry.paddr, 0);
-    writer.text(at + 44, fileName(entry).slice(0, 20));
+    writer.text(at + 44, entry.name);
     for (const [name, from, size] of [
       ['flags', 0, 4],
       ['type', 8, 4],

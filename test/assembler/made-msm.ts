@@ -110,7 +110,7 @@ function header(regions: readonly MadeRegion[], banner: MadeRegion): { bytes: Ui
     for (const [field, at, size] of SHDR)
       fields.push({ name: `shdr ${index} ${field}`, at: 64 + 64 * index + at, size });
   }
-  for (const index of [0, 1, 3, regions.length]) {
+  for (const index of [0, 1, 3, 4, 6, regions.length]) {
     for (const [field, at, size] of PHDR)
       fields.push({ name: `phdr ${index} ${field}`, at: phoff + 56 * index + at, size });
   }

@@ -183,9 +183,12 @@ test('folder: an address of 0 is an address', t => {
   const made = madeMinidump();
   const entry = made.entries[2];
   entry.paddr = 0;
-  // p_paddr of the first PT_LOAD.
-  new DataView(made.entries[0].bytes.buffer).setBigUint64(64 + 56 + 24, 0n, true);
-  const regions = made.regions.map((region, i) => (i === 0 ? { ...region, paddr: 0 } : region));
+  // p_vaddr, of no map that other regions are in, and p_paddr of the first PT_LOAD.
+  const vaddr = 0xffff_9000_0000_0000n;
+  const header = new DataView(made.entries[0].bytes.buffer);
+  header.setBigUint64(64 + 56 + 16, vaddr, true);
+  header.setBigUint64(64 + 56 + 24, 0n, true);
+  const regions = made.regions.map((region, i) => (i === 0 ? { ...region, paddr: 0, vaddr } : region));
   const info = made.entries.map(infoLine).join('');
   const script = made.entries.map(each => `d.load.binary ${fileName(each)} 0x${each.paddr.toString(16)} /noclear\n`);
   const lists: Record<string, [string | null, string | null]> = {

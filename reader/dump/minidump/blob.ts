@@ -30,6 +30,8 @@ export interface Blob {
   readonly valid: boolean;
   /** True where the medium has a list that does not name this blob. */
   readonly loose: boolean;
+  /** Why what the list says of it cannot be believed: it is left out. Absent otherwise. */
+  readonly doubt?: string;
   /** False for an entry behind the list's own count: to be used only where the header names it too. */
   readonly certain: boolean;
   /** What of the first `length` bytes is there. */

@@ -121,11 +121,14 @@ function checkSymbols(matches: readonly Match[], info: Vmcoreinfo, faults: Fault
     if (address === undefined) continue;
     const named = matches.filter(({ blob }) => blob !== null && isNamedAfter(blob, symbol));
     if (named.length !== 1) continue;
-    const [{ segment, blob, paddr }] = named;
+    const [match] = named;
+    const { segment, blob, paddr } = match;
     const into = address - segment.vaddr;
     if (into >= 0n && into < BigInt(segment.filesz)) continue;
     known ??= distances(matches);
-    if ((known.get(BigInt.asUintN(64, segment.vaddr - BigInt(Math.trunc(paddr)))) ?? 0) >= 2) continue;
+    const shared = (vaddr: bigint) => known?.get(BigInt.asUintN(64, vaddr - BigInt(Math.trunc(paddr)))) ?? 0;
+    if (shared(segment.vaddr) >= 2) continue;
+    match.vaddr = shared(address) > 0 ? address : null;
     const why = `${blob?.name} holds ${symbol}, which VMCOREINFO has at ${hex(address)}`;
     faults.header(`p_vaddr of program header ${segment.index}`, null, segment.vaddr, why);
   }

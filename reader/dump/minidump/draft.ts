@@ -85,6 +85,7 @@ export class Drafter {
       if (earlier === undefined) places.set(key, drafts.length);
       if (segment.inside) this.#fillFromHeader(draft);
       else if (match.blob !== null) this.#fill(draft, match.blob);
+      else if (match.doubt !== null) draft.status = 'doubtful';
       else if (earlier !== undefined && drafts[earlier].status !== 'missing') draft.sharesWith = earlier;
       else this.#fillWithoutBlob(draft);
       drafts.push(draft);
@@ -106,6 +107,10 @@ export class Drafter {
   }
 
   #fill(draft: Draft, blob: Blob): void {
+    if (blob.doubt !== undefined && draft.match.doubt === null) {
+      draft.match.doubt = blob.doubt;
+      this.#faults.add('doubtful', `${blob.doubt}; left out`, draft.match.paddr);
+    }
     if (draft.match.doubt !== null) draft.status = 'doubtful';
     else if (!blob.valid) draft.status = 'invalid';
     else if (blob.sizeIsMeasured && threeSizes(blob, draft.size)) {

@@ -20,7 +20,7 @@ export interface NamedSection {
 }
 
 export interface SectionNames {
-  /** The section of a segment, by offset and size; by offset or address alone where one of them is damaged. */
+  /** The section of a segment, by offset and size, or offset alone where a size is damaged; of several with one offset the one with its address. */
   of(segment: { readonly offset: number; readonly filesz: number; readonly vaddr: bigint }): NamedSection | undefined;
 }
 
@@ -40,16 +40,31 @@ export function sectionNames(header: HeaderBytes, faults: Faults): SectionNames 
   if (claimedOffset !== found.offset) {
     faults.header('e_shoff', header.bits === 64 ? 40 : 32, claimedOffset, `the section headers lie at ${found.offset}`);
   }
-  const byPlace = new Map<string, NamedSection>();
-  const byOffset = new Map<number, NamedSection>();
+  const byPlace = new Map<string, NamedSection[]>();
+  const byOffset = new Map<number, NamedSection[]>();
   for (const { type, name, offset, size, addr } of sections) {
     if (type !== SHT_PROGBITS || size === 0) continue;
     const named = { text: strings.subarray(name).length > 0 ? fixedText(strings.subarray(name)) : '', addr, size };
-    if (!byPlace.has(`${offset}:${size}`)) byPlace.set(`${offset}:${size}`, named);
-    if (!byOffset.has(offset)) byOffset.set(offset, named);
+    put(byPlace, `${offset}:${size}`, named);
+    put(byOffset, offset, named);
   }
-  return { of: ({ offset, filesz }) => byPlace.get(`${offset}:${filesz}`) ?? byOffset.get(offset) };
+  return {
+    of: ({ offset, filesz, vaddr }) =>
+      only(byPlace.get(`${offset}:${filesz}`), vaddr) ?? only(byOffset.get(offset), vaddr),
+  };
 }
+
+/** Sections of one place that are kept: two are a damaged field, more are not looked into. */
+const MOST_AT_ONE_PLACE = 8;
+
+function put<K>(map: Map<K, NamedSection[]>, key: K, section: NamedSection): void {
+  const there = map.get(key);
+  if (there === undefined) map.set(key, [section]);
+  else if (there.length < MOST_AT_ONE_PLACE) there.push(section);
+}
+
+const only = (sections: readonly NamedSection[] | undefined, vaddr: bigint): NamedSection | undefined =>
+  sections?.length === 1 ? sections[0] : sections?.find(({ addr }) => addr === vaddr);
 
 interface Found {
   readonly sections: readonly SectionHeader[];

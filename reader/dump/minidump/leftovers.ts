@@ -10,6 +10,7 @@ import type { VmcoreinfoBlob } from './content.js';
 import type { Budget } from './draft.js';
 import type { Faults } from './faults.js';
 import type { MinidumpHeader } from './header.js';
+import { linearRange } from './maps.js';
 import type { Match } from './match.js';
 import type { Medium } from './media.js';
 import type { PlacedRegion, PlacedSegment, RegionStatus } from './place.js';
@@ -79,7 +80,9 @@ class PlaceIndex {
   }
 
   find(blob: Blob): number {
-    return this.#byPlace.get(this.#key(blob.paddr as number, blob.listedSize ?? blob.size)) ?? -1;
+    const at = (size: number) => this.#byPlace.get(this.#key(blob.paddr as number, size));
+    const listed = at(blob.listedSize ?? blob.size);
+    return listed ?? (blob.sizeIsMeasured ? at(blob.size) : undefined) ?? -1;
   }
 }
 
@@ -95,6 +98,11 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, open: O
     tell(work, blob, 'missing', `is named by the ${blob.from}, but is not there`);
     return;
   }
+  if (blob.doubt !== undefined) {
+    tell(work, blob, 'doubtful', `is left out: ${blob.doubt}`);
+    return;
+  }
+  tellListedSize(work, blob);
   const twin = places.find(blob);
   if (twin >= 0) {
     judgeTwin(work, blob, twin);
@@ -138,6 +146,12 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, open: O
   places.add(segments.length - 1);
 }
 
+/** A list that gives a file another size than it has. */
+function tellListedSize({ faults }: Leftovers, { name, from, listedSize, size, sizeIsMeasured }: Blob): void {
+  if (listedSize === null || !sizeIsMeasured || sameSize(listedSize, size)) return;
+  faults.table(from, `size of ${name}`, null, listedSize, `it has ${size} bytes`);
+}
+
 /** The header's regions without a blob of their own, by name or else by size: a blob that the header does not have may be one of them. Of memory the address alone tells what lies there. */
 class OpenRegions {
   readonly #byName = new Map<string, Match>();
@@ -160,7 +174,8 @@ class OpenRegions {
       const named = this.#byName.get(stem.slice(0, stem.length - cut));
       if (named !== undefined) return named;
     }
-    return this.#bySize.get(alignUp(blob.listedSize ?? blob.size, 4)) ?? null;
+    const listed = this.#bySize.get(alignUp(blob.listedSize ?? blob.size, 4));
+    return listed ?? (blob.sizeIsMeasured ? this.#bySize.get(alignUp(blob.size, 4)) : undefined) ?? null;
   }
 }
 
@@ -255,8 +270,6 @@ function vaddrOf(
   return distance === null ? null : BigInt.asUintN(64, BigInt(paddr) + distance);
 }
 
-const MOST_CANDIDATES = 4096;
-
 /** vaddr - paddr of the linear map: a candidate that VMCOREINFO allows and some segment of the header proves; null without one. */
 function linearDistance({ architecture, vmcoreinfo, segments }: Leftovers): bigint | null {
   if (architecture === null || vmcoreinfo === null) return null;
@@ -266,12 +279,9 @@ function linearDistance({ architecture, vmcoreinfo, segments }: Leftovers): bigi
     memoryEnd = Math.max(memoryEnd, paddr + size);
     if (registered && vaddr !== null) proven.set(BigInt.asUintN(64, vaddr - BigInt(paddr)), vaddr);
   }
-  const probe = { memoryStart: 0, memoryEnd, variable: () => null };
-  let tried = 0;
-  for (const { offset, first, last } of architecture.linearRanges(vmcoreinfo, probe)) {
+  const range = linearRange(architecture, vmcoreinfo, memoryEnd, ({ offset, first, last }) => {
     const vaddr = proven.get(BigInt.asUintN(64, offset));
-    if (vaddr !== undefined && vaddr >= first && vaddr <= last) return offset;
-    if (++tried >= MOST_CANDIDATES) break;
-  }
-  return null;
+    return vaddr !== undefined && vaddr >= first && vaddr <= last;
+  });
+  return range?.offset ?? null;
 }

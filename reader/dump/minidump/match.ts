@@ -2,6 +2,7 @@
 import { hex } from '../../fault.js';
 import { alignUp } from '../../u64.js';
 import { type Blob, sameSize } from './blob.js';
+import { claimsOf } from './claims.js';
 import type { Faults } from './faults.js';
 import type { HeaderSegment } from './header.js';
 import type { Medium } from './media.js';
@@ -12,6 +13,8 @@ export interface Match {
   blob: Blob | null;
   /** The segment's physical address, mended where most evidence says so. */
   paddr: number;
+  /** Null where it is wrong and nobody tells the right one. */
+  vaddr: bigint | null;
   /** The addresses disagree and nothing tells which one holds: left out. */
   doubt: string | null;
 }
@@ -49,10 +52,21 @@ export function matchByAddress(
     if (there === undefined) byPaddr.set(paddr, [blob]);
     else if (there.length < MOST_AT_ONE_ADDRESS) there.push(blob);
   };
-  for (const blob of blobs) add(blob.paddr, blob);
+  const { settled, doubtful } = claimsOf(segments, blobs, medium, faults);
+  for (const blob of blobs) if (!settled.has(blob) && !doubtful.has(blob)) add(blob.paddr, blob);
+  for (const [blob, paddr] of settled) add(paddr, blob);
+  for (const blob of doubtful.keys()) add(blob.paddr, blob);
   // A second opinion on the address counts only where the first leads nowhere.
-  for (const blob of blobs) add(blob.otherPaddr, blob);
-  const matches = segments.map((segment): Match => ({ segment, blob: null, paddr: segment.paddr, doubt: null }));
+  for (const blob of blobs) if (!settled.has(blob)) add(blob.otherPaddr, blob);
+  const matches = segments.map(
+    (segment): Match => ({
+      segment,
+      blob: null,
+      paddr: segment.paddr,
+      vaddr: segment.vaddr,
+      doubt: null,
+    }),
+  );
   const filled = new Set<string>();
   for (const bySize of [true, false]) {
     for (const match of matches) {
@@ -73,6 +87,12 @@ export function matchByAddress(
       used.add(blob);
       filled.add(placeOf(match));
     }
+  }
+  for (const match of matches) {
+    const why = match.blob === null ? undefined : doubtful.get(match.blob);
+    if (why === undefined) continue;
+    match.doubt = why;
+    faults.add('addresses-differ', `${why}; left out`, match.paddr);
   }
   dropUncertain(matches, faults);
   pairByNeighbours(matches, blobs, used, medium, faults);

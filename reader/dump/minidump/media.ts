@@ -5,7 +5,7 @@ import { type DumpInfoEntry, parseDumpInfo } from '../../formats/dump-info.js';
 import { type LoadLine, parseLoadScript } from '../../formats/rawdump.js';
 import type { PhysicalMemory } from '../../memory.js';
 import type { ByteSource, SourceFolder } from '../../source.js';
-import { type Blob, wholeSpans } from './blob.js';
+import { type Blob, sameSize, wholeSpans } from './blob.js';
 import type { Faults } from './faults.js';
 import { readTables } from './tables.js';
 
@@ -153,8 +153,35 @@ function listedBlobs(
   const named = new Set(entries.map(({ file }) => baseName(file).toLowerCase()));
   for (const { file, address } of lines.slice(0, MOST_LISTED))
     if (!named.has(baseName(file).toLowerCase())) add(file, address, null, 'load.cmm');
-  return blobs;
+  return withOneLineEach(blobs);
 }
+
+/** A file is one region: of several lines with one file only that is believed for which load.cmm or the file's size speaks, and if there is no such line none. */
+function withOneLineEach(blobs: readonly Blob[]): Blob[] {
+  const byName = new Map<string, { first: Blob; lines: number; best: number; withBest: number }>();
+  for (const blob of blobs) {
+    if (blob.source === null) continue;
+    const value = evidence(blob);
+    const file = byName.get(blob.name);
+    if (file === undefined) byName.set(blob.name, { first: blob, lines: 1, best: value, withBest: 1 });
+    else {
+      file.lines++;
+      if (value === file.best) file.withBest++;
+      else if (value > file.best) Object.assign(file, { best: value, withBest: 1 });
+    }
+  }
+  return blobs.map(blob => {
+    const file = byName.get(blob.name);
+    if (file === undefined || file.lines < 2) return blob;
+    if (file.withBest === 1 && evidence(blob) === file.best) return blob;
+    return { ...blob, doubt: `${file.lines} lines of the ${blob.from} name ${blob.name}, but a file is one region` };
+  });
+}
+
+/** How much speaks for a line. */
+const evidence = ({ from, paddr, otherPaddr, listedSize, size }: Blob): number =>
+  (from !== 'load.cmm' && paddr !== null && otherPaddr === null ? 2 : 0) +
+  (listedSize !== null && sameSize(listedSize, size) ? 1 : 0);
 
 const NOTHING: ByteSource = { name: '', size: 0, blockSize: 65536, read: () => 0, close() {} };
 

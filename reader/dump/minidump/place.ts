@@ -14,7 +14,8 @@ import { Budget, type Draft, Drafter } from './draft.js';
 import type { Faults } from './faults.js';
 import type { HeaderSegment, MinidumpHeader } from './header.js';
 import { judgeLeftovers } from './leftovers.js';
-import { distances, type Match, matchByAddress } from './match.js';
+import { holdAgainstMaps } from './maps.js';
+import { type Match, matchByAddress } from './match.js';
 import type { Medium } from './media.js';
 import { compareOverlaps } from './overlaps.js';
 import { chooseHeader, encryptionOf, machineOf, vmcoreinfoOf } from './roles.js';
@@ -131,6 +132,10 @@ function encryptedPlacement(medium: Medium, why: string, faults: Faults): Placem
   };
 }
 
+/** How many bytes are there. */
+const bytesThere = ({ spans }: Pick<Draft, 'spans'>): number =>
+  spans.reduce((sum, { start, end }) => sum + end - start, 0);
+
 class Placer {
   readonly #medium: Medium;
   readonly #header: MinidumpHeader | null;
@@ -142,7 +147,6 @@ class Placer {
   readonly #machine: { readonly bits: 32 | 64; readonly littleEndian: boolean; readonly machine: number };
   /** Where the registered layout has the next payload. */
   #fileOffset: number | null;
-  #distances: Map<bigint, number> | undefined;
 
   constructor(medium: Medium, header: MinidumpHeader | null, info: VmcoreinfoBlob | null, faults: Faults) {
     this.#medium = medium;
@@ -226,6 +230,7 @@ class Placer {
     }
     if (this.#info?.blob != null) this.#addRole(this.#info.blob, 'vmcoreinfo', this.#info.status);
     mendBannerAddress(matches, this.#faults);
+    holdAgainstMaps(matches, architectureByElfMachine(this.#machine.machine), vmcoreinfo, this.#faults);
     checkContents(matches, header, vmcoreinfo, this.#faults);
     return matches;
   }
@@ -242,22 +247,24 @@ class Placer {
     const { segment, paddr, blob } = match;
     const shared = draft.sharesWith >= 0 ? drafts[draft.sharesWith] : draft;
     const sane = Number.isSafeInteger(paddr) && paddr >= 0 && paddr + size <= MOST_REGION * 16 && size <= MOST_REGION;
-    this.#tell(draft, shared.status, label);
+    const status = sane || bytesThere(shared) === 0 ? shared.status : 'doubtful';
+    this.#tell(draft, status, label);
     const name = blob?.name ?? shared.match.blob?.name ?? (segment.name === null ? null : `md_${segment.name}.BIN`);
     this.#regions.push({
       name: segment.inside ? segment.name : name,
       paddr: sane ? paddr : null,
       size,
-      status: shared.status,
+      status,
       role: 'memory',
     });
     const fileOffset = segment.inside ? segment.offset : this.#nextOffset(segment, size);
     if (!sane) {
-      this.#faults.header(`p_paddr of program header ${segment.index}`, null, paddr, 'no memory lies there');
+      const left = status === 'doubtful' ? `; ${label} is left out` : '';
+      this.#faults.header(`p_paddr of program header ${segment.index}`, null, paddr, `no memory lies there${left}`);
       return false;
     }
     this.#segments.push({
-      vaddr: this.#vaddrOf(match, drafts),
+      vaddr: match.vaddr,
       paddr,
       size,
       flags: segment.flags,
@@ -284,24 +291,12 @@ class Placer {
     return at;
   }
 
-  /** p_vaddr; where the section says otherwise (downstream), whichever shares its distance to the physical address with other regions. */
-  #vaddrOf({ segment, paddr }: Match, drafts: readonly Draft[]): bigint {
-    const { vaddr, sectionAddr, inside } = segment;
-    if (sectionAddr === null || sectionAddr === vaddr || inside) return vaddr;
-    this.#distances ??= distances(drafts.map(({ match }) => match));
-    const shared = (address: bigint) => (this.#distances?.get(BigInt.asUintN(64, address - BigInt(paddr))) ?? 0) >= 2;
-    const better = shared(sectionAddr) && !shared(vaddr) ? sectionAddr : vaddr;
-    const why = `its section says ${hex(sectionAddr)}; ${hex(better)} is used`;
-    this.#faults.header(`p_vaddr of program header ${segment.index}`, null, vaddr, why);
-    return better;
-  }
-
   #tell({ size, match, spans, sharesWith }: Draft, status: RegionStatus, label: string): void {
     if (sharesWith >= 0 || match.doubt !== null) return;
     const { blob, paddr } = match;
     const at = Number.isSafeInteger(paddr) ? paddr : null;
     const where = `${label} (${size} bytes at ${hex(paddr)})`;
-    const there = spans.reduce((sum, { start, end }) => sum + end - start, 0);
+    const there = bytesThere({ spans });
     if (status === 'missing') this.#faults.add('missing', `${where} is missing: its place stays a hole`, at);
     if (status === 'invalid')
       this.#faults.add('invalid', `${where} is not marked valid in its table: it was not dumped`, at);
@@ -312,7 +307,7 @@ class Placer {
         `${where} is long: what follows its first ${size} of ${blob?.size} bytes is left out`,
         at,
       );
-    if (status === 'doubtful')
+    if (status === 'doubtful' && there === 0)
       this.#faults.add('doubtful', `${where} is left out: the regions overlap far more than memory can hold`, at);
   }
 
