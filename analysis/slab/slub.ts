@@ -1,5 +1,5 @@
 // SLUB: caches, and which of their objects are free. Source: mm/slub.c (2.6.33 to 7.3).
-import { hex, high, Issues, joinU64, low, MemoryFault, splitU64 } from 'kdumpling/reader';
+import { HIGH, halves, hex, Issues, joinU64, LOW, MemoryFault, splitU64 } from 'kdumpling/reader';
 import { listEntries, type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { nodeSpans, Pages } from '../pages/index.js';
