@@ -10,6 +10,7 @@ import {
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import { describeElf, describeKdump, type ImageBounds } from './containers.js';
 import { writeMemory } from './copy-memory.js';
+import { type Frames, unitedFrames } from './cut-frames.js';
 import {
   tellFillingLost,
   tellMissing,
@@ -18,12 +19,13 @@ import {
   tellVirtualAddresses,
   tellVirtualOnly,
 } from './losses.js';
-import { type DumpPlan, planDump } from './plan.js';
+import { type DumpPlan, type PlannedDrop, planDump } from './plan.js';
 import { ElfWriter } from './writers/elf.js';
 import { FlattenedSink } from './writers/flattened.js';
 import { KdumpWriter } from './writers/kdump.js';
 import { RawWriter, rawBase } from './writers/raw.js';
 import type { DumpWriter } from './writers/writer.js';
+import { zeroFrames } from './zero-frames.js';
 
 export type ConvertFormat = 'elf' | 'kdump-zlib' | 'kdump-lzo' | 'kdump-snappy' | 'kdump-zstd' | 'kdump-none' | 'raw';
 
@@ -43,6 +45,19 @@ export const CONVERT_FORMATS = Object.keys(FORMATS) as readonly ConvertFormat[];
 /** The codec of a format's pages, or null. */
 export const codecOf = (format: ConvertFormat): CodecName | null => FORMATS[format]?.codec ?? null;
 
+/** Pages that the output is to do without: marked as excluded where the format can. */
+export interface DropOptions {
+  /** Those that are not there make no difference. */
+  readonly frames: Frames;
+  /** Pages of zeros too. Only ELF leaves them out: other formats keep them at no cost. */
+  readonly zeros: boolean;
+  /** Bits of makedumpfile's dump level, for the header of a kdump file. */
+  readonly level: number;
+}
+
+/** As makedumpfile 1.7 has it (PFN_EXCLUDED): fewer pages in a row are not worth a program header of their own. */
+const PAGES_WORTH_A_SEGMENT = 256;
+
 export interface ConvertOptions {
   readonly format: ConvertFormat;
   /** For the codec; see `refusedLevel` of kdumpling/reader/codecs. */
@@ -50,6 +65,7 @@ export interface ConvertOptions {
   /** Write makedumpfile's flattened stream of the format; not for raw. */
   readonly flat?: boolean;
   readonly engines?: CodecEngines;
+  readonly drop?: DropOptions;
   /** First and last address of the kernel image, where they are known better than from VMCOREINFO: an ELF core maps the image so far. */
   readonly image?: ImageBounds;
   readonly issues: Issues;
@@ -66,6 +82,8 @@ export interface Converted {
   readonly bytes: number;
   /** Bytes that were filtered out of the input. */
   readonly excludedBytes: number;
+  /** Bytes that are in the input and were left out by `drop`. */
+  readonly droppedBytes: number;
   /** Bytes that the input should have and that cannot be read. */
   readonly lostBytes: number;
   /** Bytes of segments without a physical address, which the format has no place for. */
@@ -89,12 +107,15 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
   const open = (plan: DumpPlan, sink: ByteSink, issues: Issues): DumpWriter => {
     if (format === 'raw') return new RawWriter(plan, sink);
     if (format === 'elf') return new ElfWriter(plan, describeElf(dump, plan, options.image, issues), sink);
-    return new KdumpWriter(plan, describeKdump(dump, plan, compressor, FORMATS[format]?.flag ?? 0, issues), sink);
+    const described = describeKdump(dump, plan, compressor, FORMATS[format]?.flag ?? 0, issues);
+    const dumpLevel = described.dumpLevel | (options.drop?.level ?? 0);
+    return new KdumpWriter(plan, { ...described, dumpLevel }, sink);
   };
-  let plan = planDump(dump.physical, dump.pageSize);
+  const drop = plannedDrop(dump, options);
+  let plan = planDump(dump.physical, dump.pageSize, [], drop);
   let outcome = attempt(dump, plan, options, open);
   if (outcome.again) {
-    plan = planDump(dump.physical, dump.pageSize, outcome.lost);
+    plan = planDump(dump.physical, dump.pageSize, outcome.lost, drop);
     outcome = attempt(dump, plan, options, open);
   }
   options.issues.addAll(outcome.issues);
@@ -109,12 +130,22 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
     format,
     flat: options.flat === true,
     bytes: plan.presentBytes - lost,
-    excludedBytes: sum(plan.excluded),
+    excludedBytes: sum(plan.excluded) - plan.droppedBytes,
+    droppedBytes: plan.droppedBytes,
     lostBytes: sum(plan.missing) + lost,
     virtualOnlyBytes,
     base: format === 'raw' ? rawBase(plan) : null,
   };
 }
+
+function plannedDrop({ physical, pageSize }: Dump, { drop, format }: ConvertOptions): PlannedDrop | undefined {
+  if (drop === undefined) return undefined;
+  const isElf = format === 'elf';
+  const zeros = isElf && drop.zeros ? zeroFrames(physical, physical.extents, pageSize) : NO_FRAMES;
+  return { frames: unitedFrames(drop.frames, zeros), leastRun: isElf ? PAGES_WORTH_A_SEGMENT : 1 };
+}
+
+const NO_FRAMES: Frames = { starts: [], ends: [] };
 
 interface Outcome {
   readonly lost: readonly ByteRange[];

@@ -1,8 +1,18 @@
 // Takes the memory that a plan promises from a dump to a writer, in one sequential scan; tells what could not be had after all.
-import type { PhysicalMemory } from 'kdumpling/reader';
+import type { Extents, PhysicalMemory } from 'kdumpling/reader';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
 import type { DumpPlan } from './plan.js';
 import type { DumpWriter } from './writers/writer.js';
+
+/** Less than this between two ranges is read over and thrown away. */
+const SMALL_GAP = 16384;
+
+/** The last of the ranges that are read in one scan with `first`. */
+function groupEnd({ starts, ends, length }: Extents, first: number): number {
+  let last = first;
+  while (last + 1 < length && starts[last + 1] - ends[last] <= SMALL_GAP) last++;
+  return last;
+}
 
 /** Returns what the plan promised and the scan could not decode, ascending. */
 export function writeMemory(
@@ -33,17 +43,33 @@ export function writeMemory(
       at = range < present.length ? present.starts[range] : to;
     }
   };
-  physical.scan(at, present.end, (paddr, bytes) => {
-    // A first attempt's lost memory is not in the plan, and no scan gives what runs() did not promise.
-    if (paddr > at) pass(paddr);
-    writer.data(paddr, bytes);
-    at = paddr + bytes.length;
-    done += bytes.length;
-    while (range < present.length && present.ends[range] <= at) range++;
-    if (range < present.length) at = Math.max(at, present.starts[range]);
-    onProgress?.(done, plan.presentBytes);
-    return true;
-  });
+  /** Bytes of a scan, of which the plan may have dropped some. */
+  const take = (paddr: number, bytes: Uint8Array): void => {
+    const end = paddr + bytes.length;
+    // A first attempt's lost memory is not in the plan either.
+    pass(paddr);
+    while (range < present.length && present.starts[range] < end) {
+      const from = Math.max(paddr, at, present.starts[range]);
+      const to = Math.min(end, present.ends[range]);
+      if (to > from) {
+        writer.data(from, to - from === bytes.length ? bytes : bytes.subarray(from - paddr, to - paddr));
+        done += to - from;
+        at = to;
+      }
+      if (present.ends[range] > end) return;
+      range++;
+      if (range < present.length) at = present.starts[range];
+    }
+  };
+  for (let first = 0; first < present.length; ) {
+    const last = groupEnd(present, first);
+    physical.scan(present.starts[first], present.ends[last], (paddr, bytes) => {
+      take(paddr, bytes);
+      onProgress?.(done, plan.presentBytes);
+      return true;
+    });
+    first = last + 1;
+  }
   pass(present.end);
   return lost;
 }

@@ -2,6 +2,7 @@
 // of an output follows from it.
 import { Extents, type MemoryRun, type PhysicalMemory, RangeColumns } from 'kdumpling/reader';
 import type { ByteRange } from 'kdumpling/reader/formats/real-bytes';
+import { cutFrames, type Frames } from './cut-frames.js';
 
 /** Past every physical address that a dump may have. */
 export const MEMORY_END = 2 ** 52;
@@ -29,8 +30,10 @@ export interface DumpPlan {
   /** Bytes that are there (zero pages included), as merged ranges; the value of each is where it begins when they are laid end to end. */
   readonly present: Extents;
   readonly presentBytes: number;
-  /** Bytes that were filtered out when the dump was made. */
+  /** Bytes that were filtered out when the dump was made, or are now. */
   readonly excluded: readonly ByteRange[];
+  /** How many of them are filtered out now. */
+  readonly droppedBytes: number;
   /** Bytes that the dump should have and lacks: cut off, or known to be damaged. */
   readonly missing: readonly ByteRange[];
   /** What headers claim beyond all likelihood: taken as if it had never been. */
@@ -39,33 +42,55 @@ export interface DumpPlan {
   readonly endPfn: number;
 }
 
+/** Page frames that the output is to do without; runs of fewer than `leastRun` may stay. */
+export interface PlannedDrop {
+  readonly frames: Frames;
+  readonly leastRun: number;
+}
+
+const NO_DROP: PlannedDrop = { frames: { starts: [], ends: [] }, leastRun: 1 };
+
 /** @param lost ranges that a first attempt found to be undecodable: taken as missing */
-export function planDump(physical: PhysicalMemory, pageSize: number, lost: readonly ByteRange[] = []): DumpPlan {
+export function planDump(
+  physical: PhysicalMemory,
+  pageSize: number,
+  lost: readonly ByteRange[] = [],
+  drop: PlannedDrop = NO_DROP,
+): DumpPlan {
   const present = new RangeList();
   const excluded = new RangeList(MOST_REMEMBERED);
   const missing = new RangeList(MOST_REMEMBERED);
   for (const run of physical.runs(0, MEMORY_END)) place(run, present, excluded, missing);
+  const there = new RangeColumns();
+  for (const { start, end } of lost.length === 0 ? present : subtract(present.ranges, lost)) there.add(start, end, 0);
+  const { kept, cut } = cutFrames(there, drop.frames, pageSize, drop.leastRun);
   const laid = new RangeColumns();
   let bytes = 0;
-  for (const { start, end } of lost.length === 0 ? present : subtract(present.ranges, lost)) {
-    laid.add(start, end, bytes);
-    bytes += end - start;
+  for (let i = 0; i < kept.length; i++) {
+    laid.add(kept.starts[i], kept.ends[i], bytes);
+    bytes += kept.ends[i] - kept.starts[i];
   }
-  const size = { bytes, pieces: laid.length };
+  const size = { bytes: bytes + cutBytes(cut), pieces: there.length };
   const claims = likely(missing, size, MISSING);
   const lacking = { ranges: joined(claims.ranges, lost), beyond: claims.beyond };
   const filtered = likely(excluded, size, EXCLUDED);
-  const end = Math.max(laid.ends[laid.length - 1] ?? 0, lastEnd(filtered.ranges), lastEnd(lacking.ranges));
+  const left = cut.length === 0 ? filtered.ranges : joined(filtered.ranges, byteRanges(cut));
+  const end = Math.max(laid.ends[laid.length - 1] ?? 0, lastEnd(left), lastEnd(lacking.ranges));
   return {
     pageSize,
     present: Extents.of(laid),
     presentBytes: bytes,
-    excluded: filtered.ranges,
+    excluded: left,
+    droppedBytes: cutBytes(cut),
     missing: lacking.ranges,
     unlikely: [...lacking.beyond, ...filtered.beyond],
     endPfn: Math.ceil(end / pageSize),
   };
 }
+
+const cutBytes = (cut: RangeColumns): number => cut.starts.reduce((sum, start, i) => sum + cut.ends[i] - start, 0);
+
+const byteRanges = ({ starts, ends }: RangeColumns): ByteRange[] => starts.map((start, i) => ({ start, end: ends[i] }));
 
 /** Parts claims into those that are within the limits together, in order, and the others. */
 function likely(

@@ -1,40 +1,60 @@
 // kdumpling convert: any dump in another format.
 import { Command, Option } from 'commander';
-import { CONVERT_FORMATS, type Converted, type ConvertFormat, codecOf, convertDump } from 'kdumpling/assembler';
+import type { DropCounts, PageClass } from 'kdumpling/analysis/pages';
+import {
+  CONVERT_FORMATS,
+  type Converted,
+  type ConvertFormat,
+  codecOf,
+  convertDump,
+  type DropOptions,
+} from 'kdumpling/assembler';
 import { type Dump, type Issue, Issues } from 'kdumpling/reader';
 import { refusedLevel } from 'kdumpling/reader/codecs';
 import { FileSink, nodeEngines } from 'kdumpling/reader/node';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
+import { DROP_HELP, type Drop, findDropped, parseDrop } from './drop-argument.js';
 import {
   addDumpOptions,
+  addSymbolOptions,
   type DumpOptions,
   dumpArgument,
   openDumpArgument,
   openDumpSymbols,
   refuseOutput,
+  type SymbolOptions,
 } from './dump-argument.js';
 import { address, jsonIssues } from './json.js';
 
-interface ConvertArguments extends DumpOptions {
+interface ConvertArguments extends DumpOptions, SymbolOptions {
   readonly output: string;
   readonly to: ConvertFormat;
   readonly level?: number;
   readonly flat?: boolean;
+  readonly drop?: readonly PageClass[];
   readonly json?: boolean;
 }
 
 export const command: DefineCommand = context =>
-  addDumpOptions(
-    new Command()
-      .description('Write a dump in another format. What the format cannot carry is told.')
-      .addArgument(dumpArgument({ several: true }))
-      .requiredOption('-o, --output <file>', 'the file to write; it appears when it is complete')
-      .addOption(new Option('--to <format>', 'the format to write').choices([...CONVERT_FORMATS]).makeOptionMandatory())
-      .option('--level <n>', 'compression level of zlib (1 to 9) or zstd (1 to 22)', wholeNumber)
-      .option('--flat', "write makedumpfile's flattened stream of the format")
-      .option('--json', 'print one JSON value'),
+  addSymbolOptions(
+    addDumpOptions(
+      new Command()
+        .description('Write a dump in another format. What the format cannot carry is told.')
+        .addArgument(dumpArgument({ several: true }))
+        .requiredOption('-o, --output <file>', 'the file to write; it appears when it is complete')
+        .addOption(
+          new Option('--to <format>', 'the format to write').choices([...CONVERT_FORMATS]).makeOptionMandatory(),
+        )
+        .option('--level <n>', 'compression level of zlib (1 to 9) or zstd (1 to 22)', wholeNumber)
+        .option('--flat', "write makedumpfile's flattened stream of the format")
+        .option('--drop <classes>', DROP_HELP, parseDrop)
+        .option('--json', 'print one JSON value'),
+    ),
   )
-    .addHelpText('after', '\nExample:\n  kdumpling convert vmcore -o vmcore.kdump --to kdump-zstd --level 3')
+    .addHelpText(
+      'after',
+      '\nExample:\n  kdumpling convert vmcore -o vmcore.kdump --to kdump-zstd --level 3\n  kdumpling convert vmcore -o small.kdump --to kdump-zstd --drop 31',
+    )
     .action((dump: string[], options: ConvertArguments) => convert(context, dump, options));
 
 function wholeNumber(text: string): number {
@@ -56,22 +76,31 @@ async function convert(context: CommandContext, texts: string[], options: Conver
   try {
     const issues = new Issues();
     issues.addAll(dump.issues);
+    const drop = options.drop === undefined ? null : await findDropped(dump, options.drop, options, issues);
     const converted = await convertDump(dump, {
       format: to,
       ...(level === undefined ? {} : { level }),
       flat: options.flat === true,
       engines: nodeEngines,
       ...imageOf(dump, to),
+      ...dropOf(drop),
       issues,
       openSink: () => new FileSink(output),
       onProgress: (done, total) => progress.update(done, total),
     });
     progress.stop();
-    context.answer(answer(dump, output, converted, issues.list()), options);
+    context.answer(answer(dump, output, converted, drop, issues.list()), options);
   } finally {
     progress.stop();
     dump.close();
   }
+}
+
+const NO_FRAMES = { starts: [], ends: [] };
+
+function dropOf(drop: Drop | null): { drop?: DropOptions } {
+  if (drop === null) return {};
+  return { drop: { frames: drop.dropped?.ranges ?? NO_FRAMES, zeros: drop.zeros, level: drop.level } };
 }
 
 /** A core that is made from page frames gets the image map as segments; the kernel's symbols tell where the image lies. */
@@ -83,8 +112,8 @@ function imageOf(dump: Dump, to: ConvertFormat): { image?: { first: bigint; last
   return first === undefined || end === undefined || end <= first ? {} : { image: { first, last: end - 1n } };
 }
 
-function answer(dump: Dump, output: string, converted: Converted, issues: readonly Issue[]) {
-  const { format, flat, bytes, excludedBytes, lostBytes, virtualOnlyBytes, base } = converted;
+function answer(dump: Dump, output: string, converted: Converted, drop: Drop | null, issues: readonly Issue[]) {
+  const { format, flat, bytes, excludedBytes, droppedBytes, lostBytes, virtualOnlyBytes, base } = converted;
   return {
     json: {
       output,
@@ -92,6 +121,8 @@ function answer(dump: Dump, output: string, converted: Converted, issues: readon
       flat,
       bytes,
       excludedBytes,
+      droppedBytes,
+      dropped: drop?.dropped?.counts ?? null,
       lostBytes,
       virtualOnlyBytes,
       base: address(base),
@@ -100,6 +131,7 @@ function answer(dump: Dump, output: string, converted: Converted, issues: readon
     *text() {
       yield `${output}: ${dump.name} as ${format}${flat ? ', flattened' : ''}; ${bytes} bytes of memory`;
       if (excludedBytes > 0) yield `${excludedBytes} bytes had been filtered out of ${dump.name}`;
+      if (drop !== null) yield `${droppedBytes} bytes were left out${reasonsText(drop)}`;
       if (lostBytes > 0) yield `${lostBytes} bytes could not be read from ${dump.name}`;
       if (virtualOnlyBytes > 0)
         yield `${virtualOnlyBytes} bytes have no physical address, and ${format} has no place for them`;
@@ -109,4 +141,20 @@ function answer(dump: Dump, output: string, converted: Converted, issues: readon
     issues,
     partial: lostBytes > 0 || virtualOnlyBytes > 0,
   };
+}
+
+const REASONS: readonly (readonly [keyof DropCounts, string])[] = [
+  ['cache', 'page cache'],
+  ['cachePrivate', 'page cache with private data'],
+  ['user', 'user memory'],
+  ['free', 'free'],
+  ['hwpoison', 'broken'],
+  ['offline', 'offline'],
+];
+
+/** Frames by class; fewer may be left out of an ELF core, and zeros besides. */
+function reasonsText({ dropped }: Drop): string {
+  if (dropped === null) return '';
+  const parts = REASONS.flatMap(([key, name]) => (dropped.counts[key] > 0 ? [`${dropped.counts[key]} ${name}`] : []));
+  return parts.length === 0 ? '' : `; pages by class: ${parts.join(', ')}`;
 }

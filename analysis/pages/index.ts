@@ -1,3 +1,7 @@
+export * from './classes.js';
+export * from './compound.js';
+export * from './frame-ranges.js';
+export * from './free-blocks.js';
 export * from './layout.js';
 export * from './memory-map.js';
 export * from './nodes.js';
@@ -5,3 +9,4 @@ export * from './page-types.js';
 export * from './pages.js';
 export * from './sections.js';
 export * from './slab-owner.js';
+export * from './zone-places.js';

@@ -118,13 +118,14 @@ const TOP_BYTES: readonly PageTypeName[] = [
   'unaccepted',
   'large-kmalloc',
 ];
-/** 4.18 to 6.10; hugetlb since 6.9, slab since 6.10 (commit 46df8e73a4a3): where VMCOREINFO has no such line these bits are never cleared. */
+/** 4.18 to 6.10. */
 const LOW_BITS: readonly (readonly [name: PageTypeName, bit: number])[] = [
   ['buddy', 0x80],
   ['offline', 0x100],
-  ['hugetlb', 0x800],
-  ['slab', 0x1000],
 ];
+/** Since 6.9 (commit d99e3140a4d3) and 6.10 (46df8e73a4a3). */
+const LOW_HUGETLB = 0x800;
+const LOW_SLAB = 0x1000;
 const LOW_BASE = 0xf000_0000;
 /** PAGE_TYPE_BASE of 6.11. */
 const HIGH_BASE = 0x8000_0000;
@@ -166,11 +167,7 @@ function byBuddy(kernel: Kernel, buddy: number): PageTypes {
   if (buddy === FIRST_TOP_BYTE << 24) {
     return new ByTopByte(TOP_BYTES.map((name, i) => [FIRST_TOP_BYTE + i, numberOf(name)]));
   }
-  if (buddy === ~0x80)
-    return new ByClearedBit(
-      LOW_BASE,
-      LOW_BITS.map(([name, bit]) => [bit, numberOf(name)]),
-    );
+  if (buddy === ~0x80) return new ByClearedBit(LOW_BASE, lowBits(kernel));
   const said = SAID.flatMap(([name, number]) => {
     const value = kernel.vmcoreinfo?.number(number);
     return value === undefined ? [] : [[Number(BigInt.asIntN(32, value)), numberOf(name)] as const];
@@ -178,3 +175,24 @@ function byBuddy(kernel: Kernel, buddy: number): PageTypes {
   const old = buddy >= -512 ? MAPCOUNTS.map(([value, name]) => [value, numberOf(name)] as const) : [];
   return new ByValue([...old, ...said]);
 }
+
+function lowBits(kernel: Kernel): (readonly [bit: number, type: number])[] {
+  const bits = LOW_BITS.map(([name, bit]) => [bit, numberOf(name)] as const);
+  const { vmcoreinfo } = kernel;
+  const said = vmcoreinfo !== null;
+  const hugetlb = said ? vmcoreinfo.number('PAGE_HUGETLB_MAPCOUNT_VALUE') !== undefined : hugetlbIsType(kernel);
+  const slab = said ? vmcoreinfo.number('PAGE_SLAB_MAPCOUNT_VALUE') !== undefined : enumeratorIsGone(kernel, 'PG_slab');
+  if (hugetlb) bits.push([LOW_HUGETLB, PAGE_TYPE_HUGETLB]);
+  if (slab) bits.push([LOW_SLAB, PAGE_TYPE_SLAB]);
+  return bits;
+}
+
+/** Neither the destructor's number (to 6.5) nor a flag (6.6 to 6.8) is left. */
+function hugetlbIsType(kernel: Kernel): boolean {
+  const folio = kernel.types?.find('struct', 'folio') ?? null;
+  if (folio === null || memberPlace(folio, '_flags_1') === null || memberPlace(folio, '_folio_dtor') !== null)
+    return false;
+  return enumeratorIsGone(kernel, 'PG_hugetlb');
+}
+
+const enumeratorIsGone = (kernel: Kernel, name: string): boolean => kernel.types?.enumerator(name) == null;

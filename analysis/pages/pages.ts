@@ -237,6 +237,10 @@ export class Pages {
     return this.#bytes[this.#at(pfn) + offset];
   }
 
+  short(pfn: number, offset: number): number {
+    return this.#view.getUint16(this.#at(pfn) + offset, this.#little);
+  }
+
   isHead(pfn: number): boolean {
     const { headBit } = this.layout;
     return headBit !== null && (this.flags(pfn) & (1 << headBit)) !== 0 && !this.isTail(pfn);
