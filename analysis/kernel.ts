@@ -2,6 +2,7 @@
 import type { AddressMap, Dump, Issues, PhysicalMemory } from 'kdumpling/reader';
 import type { Architecture } from 'kdumpling/reader/arch';
 import type { KernelSymbol, Symbols, Types } from 'kdumpling/reader/debuginfo';
+import type { SourceFrame } from 'kdumpling/reader/debuginfo/dwarf';
 import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { Missing } from './missing.js';
 
@@ -13,6 +14,8 @@ export interface KernelParts {
   readonly own?: Symbols;
   /** Opens the types; called when they are first asked for. */
   readonly types: () => Types | null;
+  /** From code to source; none where it is left out. */
+  readonly source?: (address: bigint) => readonly SourceFrame[];
   /** What was found while the kernel was opened; answers have lists of their own. */
   readonly issues: Issues;
 }
@@ -30,16 +33,18 @@ export class Kernel {
   readonly vmcoreinfo: Vmcoreinfo | null;
   readonly #own: Symbols;
   readonly #openTypes: () => Types | null;
+  readonly #source: (address: bigint) => readonly SourceFrame[];
   #types: { readonly found: Types | null } | null = null;
   readonly #known = new Map<string, KernelSymbol | null>();
   readonly #kept = new Map<unknown, unknown>();
 
-  constructor({ dump, arch, symbols, own = symbols, types, issues }: KernelParts) {
+  constructor({ dump, arch, symbols, own = symbols, types, source = () => [], issues }: KernelParts) {
     this.dump = dump;
     this.arch = arch;
     this.symbols = symbols;
     this.#own = own;
     this.#openTypes = types;
+    this.#source = source;
     this.issues = issues;
     this.memory = dump.virtual;
     this.physical = dump.physical;
@@ -51,6 +56,11 @@ export class Kernel {
   get types(): Types | null {
     this.#types ??= { found: this.#openTypes() };
     return this.#types.found;
+  }
+
+  /** The line of source of an instruction, and those of the calls that its function was put in place of, the innermost first; [] where no debug information tells. */
+  source(address: bigint): readonly SourceFrame[] {
+    return this.#source(address);
   }
 
   /** Looks up names that will be asked for, in one pass: without it every name costs a search of its own. */

@@ -32,13 +32,20 @@ export async function openKernel(dump: Dump, options: KernelOptions = {}): Promi
   const { symbols } = opened;
   const { vmlinux } = options;
   attachPageTables(dump, () => symbols);
-  const files = vmlinux === undefined ? {} : { vmlinux, dwarf: await dwarfOf(vmlinux) };
-  const types = (all: Symbols) => openTypes(dump, symbols, { ...files, moduleSymbols: all, issues });
-  return withAllSymbols({ dump, arch, symbols, issues }, types);
+  if (vmlinux === undefined) {
+    const types = (all: Symbols) => openTypes(dump, symbols, { moduleSymbols: all, issues });
+    return withAllSymbols({ dump, arch, symbols, issues }, types);
+  }
+  const dwarf = await dwarfOf(vmlinux);
+  const typeOptions = { vmlinux, dwarf: (found: Issues) => dwarf.types(found), issues };
+  const types = (all: Symbols) => openTypes(dump, symbols, { ...typeOptions, moduleSymbols: all });
+  const source = (address: bigint) =>
+    dwarf.open(issues)?.source.at(BigInt.asUintN(arch.bits, address - opened.shift)) ?? [];
+  return withAllSymbols({ dump, arch, symbols, issues, source }, types);
 }
 
 /** Imported only where there is a file to open. */
 async function dwarfOf(vmlinux: ByteSource) {
-  const { dwarfTypesOf } = await import('kdumpling/reader/debuginfo/dwarf');
-  return dwarfTypesOf(vmlinux);
+  const { LazyDwarf } = await import('kdumpling/reader/debuginfo/dwarf');
+  return LazyDwarf.of(vmlinux);
 }

@@ -139,7 +139,8 @@ export async function openDumpTypes(
   issues: Issues,
 ): Promise<Types | null> {
   if (options.vmlinux === undefined) return openTypes(dump, symbols, { issues });
-  const { dwarfTypesOf } = await import('kdumpling/reader/debuginfo/dwarf');
+  const { LazyDwarf } = await import('kdumpling/reader/debuginfo/dwarf');
   const vmlinux = new FileSource(options.vmlinux);
-  return openTypes(dump, symbols, { vmlinux, dwarf: await dwarfTypesOf(vmlinux), issues });
+  const dwarf = await LazyDwarf.of(vmlinux);
+  return openTypes(dump, symbols, { vmlinux, dwarf: found => dwarf.types(found), issues });
 }

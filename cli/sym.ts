@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { Kernel } from 'kdumpling/analysis';
 import { type Issues, MemoryFault } from 'kdumpling/reader';
 import type { KernelSymbol, Symbols } from 'kdumpling/reader/debuginfo';
+import type { SourceFrame } from 'kdumpling/reader/debuginfo/dwarf';
 import { parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
@@ -45,6 +46,8 @@ export interface SymbolRow {
   readonly perCpu: boolean;
   /** How a symbol was found that is out of no table; null for all others. */
   readonly from: string | null;
+  /** Lines of source: of the place itself, then of each call that the compiler put the function in place of; [] without a vmlinux that tells. */
+  readonly source: readonly SourceFrame[];
 }
 
 async function sym(context: CommandContext, text: string, queries: string[], options: SymArguments): Promise<void> {
@@ -60,6 +63,8 @@ async function sym(context: CommandContext, text: string, queries: string[], opt
 }
 
 const PATTERN = /[*?]/;
+/** nm's letters. */
+const CODE = /^[tTwW]$/;
 const WITH_OFFSET = /^(.+)([+-])(\w+)$/;
 /** A bare number of 8 digits is an address of a 32-bit kernel, unless a symbol has that name. */
 const BARE_WORD = /^[0-9a-f]{8,16}$/i;
@@ -68,10 +73,12 @@ class Lookup {
   readonly issues: Issues;
   /** Something that was asked for has no answer. */
   partial = false;
+  readonly #kernel: Kernel;
   readonly #symbols: Symbols;
   readonly #bits: number;
 
   constructor(kernel: Kernel, issues: Issues) {
+    this.#kernel = kernel;
     this.#symbols = kernel.symbols;
     this.#bits = kernel.arch.bits;
     this.issues = issues;
@@ -82,7 +89,7 @@ class Lookup {
     if (number !== null) return [this.#byAddress(query, number)];
     if (PATTERN.test(query)) return this.#matching(query, globPattern(query));
     const named = this.#symbols.all(query);
-    if (named.length > 0) return named.map(symbol => rowOf(query, symbol, null));
+    if (named.length > 0) return named.map(symbol => this.#row(query, symbol, null));
     const [, name, sign, distance] = WITH_OFFSET.exec(query) ?? [];
     const offset = distance === undefined ? null : parseNumber(distance);
     if (offset !== null) {
@@ -104,7 +111,7 @@ class Lookup {
   #matching(query: string, match: (name: string) => boolean): SymbolRow[] {
     const rows: SymbolRow[] = [];
     try {
-      for (const symbol of this.#symbols.search(match)) rows.push(rowOf(query, symbol, null));
+      for (const symbol of this.#symbols.search(match)) rows.push(rowOf(query, symbol, null, []));
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
       this.partial = true;
@@ -115,10 +122,17 @@ class Lookup {
 
   #byAddress(query: string, address: bigint): SymbolRow {
     const symbol = this.#symbols.at(address);
-    if (symbol !== null) return rowOf(query, symbol, address - symbol.address);
+    if (symbol !== null) return this.#row(query, symbol, address - symbol.address);
     this.partial = true;
     this.issues.add('no-symbol-there', `no symbol covers 0x${address.toString(16)}${this.#sources}`, address);
     return { ...NOTHING, query, address };
+  }
+
+  /** With its source, if it is code. */
+  #row(query: string, symbol: KernelSymbol, offset: bigint | null): SymbolRow {
+    const isCode = CODE.test(symbol.type ?? '');
+    const source = isCode ? this.#kernel.source(symbol.address + (offset ?? 0n)) : [];
+    return rowOf(query, symbol, offset, source);
   }
 
   #noName(query: string): SymbolRow {
@@ -145,12 +159,13 @@ const NOTHING: Omit<SymbolRow, 'query'> = {
   module: null,
   perCpu: false,
   from: null,
+  source: [],
 };
 
-function rowOf(query: string, symbol: KernelSymbol, offset: bigint | null): SymbolRow {
+function rowOf(query: string, symbol: KernelSymbol, offset: bigint | null, source: readonly SourceFrame[]): SymbolRow {
   const { name, address, size, sizeFrom, type, module, perCpu, from = null } = symbol;
   const known = { size: sizeFrom === 'none' ? null : size, sizeFrom, type: type === '?' ? null : type };
-  return { query, name, address, offset, ...known, module, perCpu, from };
+  return { query, name, address, offset, ...known, module, perCpu, from, source };
 }
 
 /** `*` is any text, `?` any character. */
@@ -167,11 +182,18 @@ function answer(rows: readonly SymbolRow[], lookup: Lookup, pointerSize: number)
   return {
     json: rows,
     *text() {
-      for (const row of rows) if (row.name !== null && row.address !== null) yield line(row, pointerSize);
+      for (const row of rows) {
+        if (row.name === null || row.address === null) continue;
+        const [first, ...rest] = row.source;
+        yield line(row, pointerSize) + (first !== undefined && rest.length === 0 ? `  ${placeOf(first)}` : '');
+        if (rest.length > 0) yield* row.source.map(frame => `    ${frame.function} at ${placeOf(frame)}`);
+      }
     },
     partial: lookup.partial,
   };
 }
+
+const placeOf = ({ file, line, inlined }: SourceFrame): string => `${file}:${line}${inlined ? ' (inlined)' : ''}`;
 
 /** As /proc/kallsyms has it; of an address as the kernel prints it (`symbol+0x12/0x34 [module]`). */
 function line(row: SymbolRow, pointerSize: number): string {

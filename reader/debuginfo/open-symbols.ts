@@ -33,6 +33,8 @@ export interface SymbolOptions {
 
 export interface OpenedSymbols {
   readonly symbols: LayeredSymbols;
+  /** How far the kernel runs from where the vmlinux was linked; 0 without one. */
+  readonly shift: bigint;
   readonly issues: Issues;
 }
 
@@ -43,9 +45,9 @@ export function openSymbols(space: SymbolSpace, options: SymbolOptions = {}): Op
   const issues = new Issues();
   const layers: Symbols[] = [];
   const kallsyms = openKallsyms(space, issues);
-  if (options.vmlinux !== undefined) {
-    layers.push(openFile(space, options.vmlinux, options.force ?? false, kallsyms, issues));
-  }
+  const { vmlinux, force = false } = options;
+  const file = vmlinux === undefined ? null : openFile(space, vmlinux, force, kallsyms, issues);
+  if (file !== null) layers.push(file);
   if (kallsyms !== null) layers.push(kallsyms);
   if (space.vmcoreinfo !== null) layers.push(new VmcoreinfoSymbols(space.vmcoreinfo));
   const symbols = new LayeredSymbols(layers);
@@ -56,7 +58,7 @@ export function openSymbols(space: SymbolSpace, options: SymbolOptions = {}): Op
     );
   }
   completeImage(space.virtual, symbols);
-  return { symbols, issues };
+  return { symbols, shift: file?.shift ?? 0n, issues };
 }
 
 /** The kernel's own table in the dump, or null with an issue. */

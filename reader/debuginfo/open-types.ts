@@ -18,8 +18,8 @@ export interface TypeOptions {
   readonly vmlinux?: ByteSource;
   /** A bare file of BTF, for instance a copy of /sys/kernel/btf/vmlinux. */
   readonly btf?: ByteSource;
-  /** Opens the DWARF of the vmlinux, if it has any; whoever wants it imports it. */
-  readonly dwarf?: (file: ElfFile, issues: Issues) => Types | null;
+  /** Opens the types of the vmlinux's DWARF, if it has any (`LazyDwarf.types`); whoever wants them imports it. */
+  readonly dwarf?: (issues: Issues) => Types | null;
   /** What finds the list of modules' types (`btf_modules`), where other symbols can than those that the kernel's own types are found with. */
   readonly moduleSymbols?: Symbols;
   readonly issues: Issues;
@@ -30,7 +30,7 @@ export function openTypes(space: SymbolSpace, symbols: Symbols, options: TypeOpt
   const { vmlinux, moduleSymbols = symbols, issues } = options;
   const file = vmlinux !== undefined && isElfSource(vmlinux) ? openElfFile(vmlinux) : null;
   const layers: Types[] = [];
-  const dwarf = file === null ? null : (options.dwarf?.(file, issues) ?? null);
+  const dwarf = options.dwarf?.(issues) ?? null;
   if (dwarf !== null) layers.push(dwarf);
   const btf = kernelBtf(space, symbols, options, file, dwarf === null);
   if (btf !== null) layers.push(new KernelBtf(btf, () => modulesWithBtf(space.virtual, moduleSymbols, btf, issues)));

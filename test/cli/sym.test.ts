@@ -19,7 +19,7 @@ realTest('by name, by address and by name with an offset', [core], t => {
   const { rows, status } = rowsOf(core, 'schedule', '0xffffffffbbc114f8', 'schedule+0x10', 'runqueues');
   t.is(status, 0);
   const schedule = { name: 'schedule', address: '0xffffffffbbc114f0', size: 208, sizeFrom: 'neighbour', type: 'T' };
-  const rest = { module: null, perCpu: false, from: null };
+  const rest = { module: null, perCpu: false, from: null, source: [] };
   t.deepEqual(rows.slice(0, 3), [
     { query: 'schedule', ...schedule, offset: null, ...rest },
     { query: '0xffffffffbbc114f8', ...schedule, offset: '0x8', ...rest },

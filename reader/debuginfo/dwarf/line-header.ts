@@ -202,5 +202,17 @@ const NUMBERS: ReadonlyMap<number, number> = new Map([
 
 /** A path below a directory; one that begins at the root is whole. */
 function joined(directory: string, path: string): string {
-  return path.startsWith('/') || directory === '' ? path : path === '' ? directory : `${directory}/${path}`;
+  return plain(path.startsWith('/') || directory === '' ? path : path === '' ? directory : `${directory}/${path}`);
+}
+
+/** Without `.` and `..` inside, as long as there is a folder to leave. */
+function plain(path: string): string {
+  if (!path.includes('./')) return path;
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    const last = parts.at(-1);
+    if (part === '..' && last !== undefined && last !== '' && last !== '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
 }
