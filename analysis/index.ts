@@ -1,3 +1,4 @@
+export * from './global-facts.js';
 export * from './globals.js';
 export * from './kernel.js';
 export * from './missing.js';

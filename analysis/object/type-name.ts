@@ -1,9 +1,12 @@
-// Types as C writes them in a cast: `struct list_head *`, `unsigned long [4]`, `pid_t`.
+// Types as C writes them in a cast: `struct list_head *`, `unsigned long [4]`, `atomic_long_t [NR_VM_ZONE_STAT_ITEMS]`, `pid_t`.
 import { type NamedKind, plainType, type Type } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 
-const NAME = /^(?:(struct|union|enum)\s+)?([A-Za-z_][\w ]*?)\s*((?:\*\s*|const\s*)*)((?:\[\s*\d{1,9}\s*\]\s*)*)$/;
+const NAME =
+  /^(?:(?:const|volatile)\s+)*(?:(struct|union|enum)\s+)?([A-Za-z_][\w ]*?)\s*((?:\*\s*|const\s*)*)((?:\[\s*(?:\d{1,9}|[A-Za-z_]\w*)?\s*\]\s*)*)$/;
+const MOST_ELEMENTS = 999_999_999;
+const LENGTH = /\[\s*(\w*)\s*\]/g;
 /** gcc's spelling of base types, which BTF and DWARF use, for the ways people write them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
   'unsigned int': 'unsigned int',
@@ -30,9 +33,18 @@ export function typeNamed(kernel: Kernel, text: string): Type {
   for (const star of stars) {
     if (star === '*') type = { kind: 'pointer', size: kernel.memory.pointerSize, target: type };
   }
-  const lengths = [...brackets.matchAll(/\d+/g)].map(([digits]) => Number(digits));
+  const lengths = [...brackets.matchAll(LENGTH)].map(([, length]) => lengthOf(kernel, length));
   for (const length of lengths.reverse()) type = { kind: 'array', element: type, length };
   return type;
+}
+
+/** Of an array: a number, the value of an enumerator, or null for `[]`. */
+function lengthOf(kernel: Kernel, text: string): number | null {
+  if (text === '') return null;
+  if (/^\d/.test(text)) return Number(text);
+  const value = Number(kernel.types?.enumerator(text) ?? -1n);
+  if (value < 0 || value > MOST_ELEMENTS) throw new Missing('type', `[${text}]: an enumerator that is a length`);
+  return value;
 }
 
 function base(kernel: Kernel, tag: NamedKind | undefined, name: string): Type | null {
