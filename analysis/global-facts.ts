@@ -24,6 +24,9 @@ const since = (release: string, type: string, when: string | null = null): Globa
   when,
 });
 
+/** A type that only kernels with a struct have, for instance those of one architecture. */
+const where = (when: string, type: string): GlobalType => ({ type, since: null, when });
+
 const fact = (file: string, name: string, ...types: (string | GlobalType)[]): GlobalFact => ({
   name,
   file,
@@ -135,6 +138,9 @@ export const GLOBALS: readonly GlobalFact[] = [
   fact('kernel/irq/irqdesc.c', 'irq_desc', 'struct irq_desc []'),
   fact('kernel/irq/irqdesc.c', 'nr_irqs', 'int'),
   fact('kernel/irq/irqdesc.c', 'total_nr_irqs', since('6.13', 'unsigned int')),
+  fact('arch/*/kernel/irq.c', 'irq_err_count', where('struct cpuinfo_x86', 'atomic_t'), WORD),
+  fact('arch/arm64/kernel/smp.c', 'ipi_desc', 'struct irq_desc *[]'),
+  fact('arch/arm64/kernel/smp.c', 'ipi_types', 'const char *[]'),
   fact('kernel/softirq.c', 'softirq_vec', 'struct softirq_action [NR_SOFTIRQS]'),
   fact('kernel/sched/core.c', 'kstat', 'struct kernel_stat'),
 

@@ -10,8 +10,8 @@ import {
   typeOfFact,
 } from 'kdumpling/analysis';
 import { Issues } from 'kdumpling/reader';
-import { ElfSymbols, openElfFile, plainType, sizeOfType, type Type, type Types } from 'kdumpling/reader/debuginfo';
-import { dwarfTypesOf } from 'kdumpling/reader/debuginfo/dwarf';
+import { ElfSymbols, plainType, sizeOfType, type Type, type Types } from 'kdumpling/reader/debuginfo';
+import { LazyDwarf } from 'kdumpling/reader/debuginfo/dwarf';
 import { FileSource, openFile } from 'kdumpling/reader/node';
 import { realDump, realTest, realVmlinux } from '../real.js';
 import { structShape, typeShape } from './type-shape.js';
@@ -55,7 +55,7 @@ async function openAnew(name: string): Promise<Opened> {
   closing.push(() => vmlinux.close());
   const kernel = await openKernel(dump);
   const btf = kernel.types;
-  const dwarf = (await dwarfTypesOf(vmlinux))(openElfFile(vmlinux), new Issues());
+  const dwarf = (await LazyDwarf.of(vmlinux)).types(new Issues());
   if (btf?.source !== 'btf' || dwarf?.source !== 'dwarf') throw new Error(`${name}: not both sources`);
   const symbols = ElfSymbols.open(vmlinux);
   return { kernel, btf, dwarf, has: one => symbols.resolve([one]).has(one) };
