@@ -2,7 +2,7 @@
 //   arch NAME; info LINE-OF-VMCOREINFO; known VADDR = PADDR; mode NAME; entries BYTES little|big|memory (memory: both are tried)
 //   room BYTES: how much memory there is from each table on (default: to the end of its page); table PADDR, then INDEX: ENTRY
 //   kernel ADDR -> PADDR PAGESIZE LEVELS…   linux: the same, but the processor calls it not present (it knows no PROT_NONE)
-//   kernel ADDR fault REASON LEVEL          user PGD ADDR …: the same by the tables of a process, whose mm_struct says PGD
+//   kernel ADDR fault REASON LEVEL          user PGD ADDR …: the same by the tables of a process, whose mm_struct says PGD (linux-user: likewise)
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +43,7 @@ export interface Fixture {
 const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 function questionOf(text: string, words: readonly string[]): Question {
-  const user = words[0] === 'user';
+  const user = words[0].endsWith('user');
   const [address, verb, ...rest] = words.slice(user ? 2 : 1);
   const size = (word: string) => Number(word.slice(0, -1)) * UNITS[word.slice(-1)];
   return {
@@ -76,6 +76,7 @@ export function readFixture(name: string): Fixture {
     kernel: (words, text) => questions.push(questionOf(text, words)),
     linux: (words, text) => questions.push(questionOf(text, words)),
     user: (words, text) => questions.push(questionOf(text, words)),
+    'linux-user': (words, text) => questions.push(questionOf(text, words)),
   };
   for (const line of readFileSync(join(folder, name), 'utf8').split('\n')) {
     const text = line.replace(/#.*/, '').trim();

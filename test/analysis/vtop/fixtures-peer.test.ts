@@ -13,6 +13,8 @@ const UNSUPPORTED = [
   'ppc64-hash-64k.data',
   'ppc64-radix-4k.data',
   'ppc64-radix-64k.data',
+  'real-arm-lpae.data',
+  'real-ppc64-hash-64k.data',
 ];
 
 /** Where addrxlat (0.5.5) differs from the manuals: the question's address -> what it says. */
@@ -23,6 +25,9 @@ const MISTAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'arm64-64k-52.data': { '0xfff000005fff1234': '0x87fffffff1234' },
   // It knows no Svnapot.
   'riscv64-sv39.data': { '0xffffffc040410678': '0x92348678', '0xffffffc040415678': '0x92348678' },
+  'real-riscv64-sv39.data': { '0x3fb9ba0123': '0x800c8123', '0x3fb9ba2123': '0x800c8123' },
+  'real-riscv64-sv48.data': { '0x7fff94bc0123': '0x800c8123', '0x7fff94bc2123': '0x800c8123' },
+  'real-riscv64-sv57.data': { '0x7fffae5c0123': '0x800c8123', '0x7fffae5c2123': '0x800c8123' },
   // It compares indices with quarters, and is not told how long the table of an ASCE is.
   's390x-kernel-3-levels.data': {
     '0x2a0000010': 'Segment table index 512 not within 1 and 2',

@@ -1,4 +1,4 @@
-// Page tables of every mode, written by hand from the architectures' manuals (test/fixtures/vtop).
+// Page tables of every mode (test/fixtures/vtop): written by hand from the architectures' manuals, and what was taken from real guests (real-*).
 import test, { type ExecutionContext } from 'ava';
 import { mappings, PageTable, reverseByTables } from 'kdumpling/analysis/vtop';
 import { FaultRecord, Issues } from 'kdumpling/reader';
