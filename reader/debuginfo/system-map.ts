@@ -1,12 +1,14 @@
 // System.map: lines of address, nm's letter and name, sorted by address. Source: scripts/mksysmap (6.x).
 import { InputError } from '../fault.js';
 import { type ByteSource, readExactly } from '../source.js';
+import { joinU64 } from '../u64.js';
 import { LIMIT_NAMES, type SymbolLimits, symbolLimits, within } from './limits.js';
 import type { KernelSymbol, Symbols } from './symbols.js';
 
 const MOST_BYTES = 1 << 27;
-const LINE = /^([0-9a-f]{8}|[0-9a-f]{16}) (\S) (\S+)$/i;
+const MOST_LINE = 1024;
 const NEWLINE = 10;
+const SPACE = 32;
 
 export class SystemMap implements Symbols {
   readonly source = 'system-map';
@@ -113,13 +115,34 @@ export class SystemMap implements Symbols {
     if (i >= this.count) return null;
     const start = this.#lines[i];
     const end = i + 1 < this.count ? this.#lines[i + 1] - 1 : this.#bytes.indexOf(NEWLINE, start);
-    if (end - start > 1024) return null;
-    const match = LINE.exec(String.fromCharCode(...this.#bytes.subarray(start, end)));
-    if (match === null) return null;
-    const bits = match[1].length * 4;
-    const linked = BigInt(`0x${match[1]}`);
+    const bytes = this.#bytes;
+    const width = bytes[start + 8] === SPACE ? 8 : 16;
+    const name = start + width + 3;
+    if (end - start > MOST_LINE || name >= end || bytes[start + width] !== SPACE || bytes[name - 1] !== SPACE)
+      return null;
+    const upper = width === 8 ? 0 : hexAt(bytes, start);
+    const lower = hexAt(bytes, start + width - 8);
+    if (upper < 0 || lower < 0) return null;
+    for (let at = name - 2; at < end; at++) if (bytes[at] <= SPACE && at !== name - 1) return null;
+    const linked = joinU64(upper, lower);
+    const bits = width * 4;
     // Per-CPU templates linked at 0 do not move.
     const address = linked < 0x10_0000n ? linked : BigInt.asUintN(bits, linked + this.shift);
-    return { name: match[3], address, size: 0, sizeFrom: 'none', type: match[2], perCpu: false, module: null };
+    const text = String.fromCharCode(...bytes.subarray(name, end));
+    const type = String.fromCharCode(bytes[name - 2]);
+    return { name: text, address, size: 0, sizeFrom: 'none', type, perCpu: false, module: null };
   }
+}
+
+/** Eight digits of either case as a number, or -1. */
+function hexAt(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let i = at; i < at + 8; i++) {
+    const letter = bytes[i] | 0x20;
+    const digit =
+      bytes[i] >= 0x30 && bytes[i] <= 0x39 ? bytes[i] - 0x30 : letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  return value;
 }
