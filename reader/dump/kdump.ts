@@ -6,7 +6,6 @@ import { hex, InputError } from '../fault.js';
 import {
   DUMP_DH_COMPRESSED_INCOMPLETE,
   diskdumpHeaderSize,
-  isDiskdump,
   PAGE_DESCRIPTOR_SIZE,
   pageDescriptorFlags,
   UTSNAME_FIELD_SIZE,
@@ -17,7 +16,7 @@ import type { Issues } from '../issue.js';
 import { BlockCache } from '../page-cache.js';
 import { type ByteSource, readExactly } from '../source.js';
 import type { AttributeValue } from './attributes.js';
-import type { DumpInput, DumpProbe, OpenedContainer } from './container.js';
+import type { DumpInput, OpenedContainer } from './container.js';
 import { FrameBitmap } from './frame-bitmap.js';
 import { type KdumpHeader, readKdumpHeader } from './kdump-header.js';
 import { codecsOf, KdumpMemory, type KdumpPart } from './kdump-memory.js';
@@ -34,16 +33,7 @@ interface OpenedPart {
   readonly memory: KdumpPart;
 }
 
-export const kdumpProbe: DumpProbe = {
-  name: 'kdump',
-  probe(input) {
-    if (input.isFolder || input.raw !== null) return 'it is not a file of its own';
-    if (!isDiskdump(input.head)) return 'it does not begin with "KDUMP   "';
-    return () => openKdump(input);
-  },
-};
-
-async function openKdump(input: DumpInput): Promise<OpenedContainer> {
+export async function openKdump(input: DumpInput): Promise<OpenedContainer> {
   const { issues } = input;
   const parts = input.sources.map(source => openPart(source, issues));
   const [first] = parts;

@@ -5,14 +5,10 @@ import { isFlattened } from '../formats/flattened.js';
 import { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import { Issues } from '../issue.js';
 import type { ByteSource } from '../source.js';
-import type { DumpInput, DumpProbe } from './container.js';
-import { elfProbe } from './elf.js';
+import type { DumpInput } from './container.js';
 import { FlattenedSource } from './flattened.js';
-import { kdumpProbe } from './kdump.js';
-import { minidumpFolderProbe, rawdumpProbe } from './minidump/open.js';
 import { OpenedDump } from './opened-dump.js';
-import { rawProbe } from './raw.js';
-import { refusedProbe } from './refused.js';
+import { PROBES } from './probes.js';
 
 export interface OpenOptions {
   /** --set: attributes that the user says, by name; they win over what the dump says. */
@@ -33,9 +29,6 @@ export interface OpenOptions {
 
 const DEFAULT_CACHE = 1 << 24;
 const HEAD = 4096;
-
-/** In order; the first that does not refuse opens. */
-const PROBES: DumpProbe[] = [rawProbe, minidumpFolderProbe, kdumpProbe, elfProbe, rawdumpProbe, refusedProbe];
 
 /**
  * Opens a dump: one file, all parts of a split set, raw images (`raw`), or the files of a folder (`folder`). The dump closes the sources.

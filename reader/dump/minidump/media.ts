@@ -51,11 +51,6 @@ export function listText(source: ByteSource, faults: Faults): string {
 export const baseName = (path: string): string =>
   path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 
-/** Whether a folder has anything of a minidump: blobs by firmware's names, or a list of them. */
-export function isMinidumpFolder(folder: SourceFolder): boolean {
-  return folder.files.some(({ name }) => /^dump_info\.txt$/i.test(name) || /^md_.*\.bin$/i.test(name));
-}
-
 export function folderMedium(folder: SourceFolder, faults: Faults): Medium {
   const byName = new Map(folder.files.map(file => [file.name.toLowerCase(), file]));
   const info = byName.get('dump_info.txt');

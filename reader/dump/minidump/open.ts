@@ -2,14 +2,13 @@
 import { InputError } from '../../fault.js';
 import { type ProgramHeader, PT_LOAD } from '../../formats/elf.js';
 import type { Note } from '../../formats/notes.js';
-import { isRawdump } from '../../formats/rawdump.js';
 import type { PhysicalMemory } from '../../memory.js';
 import { BlockCache } from '../../page-cache.js';
 import type { ByteSource, SourceFolder } from '../../source.js';
-import type { DumpInput, DumpProbe, OpenedContainer } from '../container.js';
+import type { DumpInput, OpenedContainer } from '../container.js';
 import { ExtentMemory } from '../extent-memory.js';
 import { Faults } from './faults.js';
-import { folderMedium, isMinidumpFolder, type Medium, memoryMedium } from './media.js';
+import { folderMedium, type Medium, memoryMedium } from './media.js';
 import { placedMemory } from './memory.js';
 import { type Placement, placeBlobs } from './place.js';
 import { rawdumpMedium } from './rawdump.js';
@@ -57,24 +56,11 @@ export function mustHavePlaces(placement: Placement): void {
   );
 }
 
-export const minidumpFolderProbe: DumpProbe = {
-  name: 'minidump folder',
-  probe(input) {
-    if (!input.isFolder) return 'it is not a folder';
-    const folder = { name: input.name, files: input.sources, close() {} };
-    if (!isMinidumpFolder(folder)) return 'the folder has neither md_*.BIN files nor a dump_info.txt';
-    return async () => opened(input, placeFolder(folder));
-  },
-};
-
-export const rawdumpProbe: DumpProbe = {
-  name: 'rawdump partition image',
-  probe(input) {
-    if (input.isFolder || input.raw !== null) return 'it is not a file of its own';
-    if (!isRawdump(input.head)) return 'it does not begin with "Raw_Dmp!"';
-    return async () => opened(input, placeRawdump(input.sources[0]));
-  },
-};
+/** Opens a folder of blobs, or a rawdump image. */
+export function openMinidump(input: DumpInput): OpenedContainer {
+  const { name, sources, isFolder } = input;
+  return opened(input, isFolder ? placeFolder({ name, files: sources, close() {} }) : placeRawdump(sources[0]));
+}
 
 /** Blocks are small, since regions are. */
 const BLOCK = 4096;
