@@ -33,6 +33,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   regs: { about: 'registers of the CPUs, and which of them died', load: () => import('./regs.js') },
   runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },
   irq: { about: 'interrupts: handlers and counts', load: () => import('./irq.js') },
+  timers: { about: 'pending timers of the wheel and high-resolution ones', load: () => import('./timers.js') },
   list: { about: 'walk a list, with members of its elements', load: () => import('./list.js') },
   search: { about: 'find words or text in memory', load: () => import('./search.js') },
   tree: { about: 'walk a red-black tree, XArray, maple tree or IDR', load: () => import('./tree.js') },

@@ -10,6 +10,8 @@ export interface Clock {
   readonly wallNs: bigint;
   /** Nanoseconds from the boot to the last tick, time in suspend included. */
   readonly uptimeNs: bigint;
+  /** CLOCK_MONOTONIC of the last tick: without time in suspend. */
+  readonly monotonicNs: bigint;
 }
 
 const NS = 1_000_000_000n;
@@ -20,8 +22,9 @@ export function readClock(kernel: Kernel): Clock {
   const shift = BigInt(timekeeper.number('tkr_mono.shift')(address));
   const nsec = timekeeper.word('tkr_mono.xtime_nsec')(address) >> shift;
   const wallNs = timekeeper.word('xtime_sec')(address) * NS + nsec;
-  const bootNs = timekeeper.word('offs_real')(address) - timekeeper.word('offs_boot')(address);
-  return { bootNs, wallNs, uptimeNs: wallNs - bootNs };
+  const ahead = timekeeper.word('offs_real')(address);
+  const bootNs = ahead - timekeeper.word('offs_boot')(address);
+  return { bootNs, wallNs, uptimeNs: wallNs - bootNs, monotonicNs: wallNs - ahead };
 }
 
 /**

@@ -48,7 +48,7 @@ function noFewer(t: ExecutionContext, found: readonly Line[], before: readonly L
 /** The section of a guest's console. */
 function serial(name: string): string {
   const text = readFileSync(realTruth(`${name}/serial.log`), 'utf8').replaceAll('\r', '');
-  return /^=== interrupts\n([^]*?)^===/m.exec(text)?.[1] ?? '';
+  return /^=== interrupts\n([\s\S]*?)^===/m.exec(text)?.[1] ?? '';
 }
 
 for (const { name, guest, options } of [

@@ -1,0 +1,4 @@
+export * from './hrtimers.js';
+export type { Timer } from './timer.js';
+export * from './timers.js';
+export type { Wheel } from './wheel.js';

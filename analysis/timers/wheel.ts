@@ -1,0 +1,115 @@
+// The timer wheel of each CPU: buckets of lists, a bitmap of those that are not empty. Source: kernel/time/timer.c (4.8, commit 500462a9de65, to 7.3).
+import { hex, type Issues } from 'kdumpling/reader';
+import { Bitmap, hlistNodes } from '../collections/index.js';
+import type { Kernel } from '../kernel.js';
+import { type Get, type Struct, struct } from '../object/index.js';
+import { byExpiry, TIMER_ARRAY_SHIFT, TIMER_CPU_MASK, type Timer, timerReader } from './timer.js';
+
+export interface Wheel {
+  /** What is in it: `standard` and `deferrable`, since 6.9 (commit 83a665dc99a7) `local`, `global` and `deferrable`; `all` without NO_HZ. */
+  readonly base: string;
+  /** The address of its timer_base, or tvec_base up to 4.7. */
+  readonly address: bigint;
+  /** Jiffies up to which it has run. */
+  readonly clock: bigint;
+  /** The timer that was running; null if none was. */
+  readonly running: bigint | null;
+  /** By when they are due. */
+  readonly timers: readonly Timer[];
+}
+
+const BASES: Readonly<Record<number, readonly string[]>> = {
+  1: ['all'],
+  2: ['standard', 'deferrable'],
+  3: ['local', 'global', 'deferrable'],
+};
+const MOST_BASES = 3;
+const MOST_BUCKETS = 4096;
+
+export class Wheels {
+  readonly #kernel: Kernel;
+  readonly #issues: Issues;
+  readonly #layout: Struct;
+  readonly #read: Get<Timer>;
+  readonly #now: bigint | null;
+  readonly #flags: Get<number>;
+  readonly #buckets: number;
+
+  /** @throws Missing */
+  constructor(kernel: Kernel, now: bigint | null, issues: Issues) {
+    this.#kernel = kernel;
+    this.#issues = issues;
+    this.#now = now;
+    this.#layout = struct(kernel, 'timer_base');
+    this.#read = timerReader(kernel, now, issues);
+    this.#flags = struct(kernel, 'timer_list').number('flags');
+    this.#buckets = Math.min(this.#layout.sizeOf('vectors') / kernel.memory.pointerSize, MOST_BUCKETS);
+  }
+
+  /** The wheels of a CPU, from its timer_bases. @throws MemoryFault, Missing */
+  of(bases: bigint, cpu: number): Wheel[] {
+    const { size } = this.#layout;
+    const bytes = this.#kernel.symbol('timer_bases')?.size ?? 0;
+    const most = bytes === 0 ? MOST_BASES : Math.min(MOST_BASES, Math.floor(bytes / size));
+    const owner = this.#layout.number('cpu');
+    // The size may be an upper bound, or unknown: what does not look like a base of this CPU is none.
+    let count = 1;
+    while (count < most && this.#isBase(bases + BigInt(count * size), owner, cpu)) count++;
+    return (BASES[count] ?? BASES[1]).map((base, i) => this.#wheel(bases + BigInt(i * size), base, cpu));
+  }
+
+  #isBase(address: bigint, owner: Get<number>, cpu: number): boolean {
+    if (owner(address) !== cpu) return false;
+    const clock = this.#layout.word('clk')(address);
+    const now = this.#now ?? clock;
+    const apart = BigInt.asIntN(this.#kernel.arch.bits, now - clock);
+    return apart > -FAR && apart < FAR;
+  }
+
+  #wheel(address: bigint, base: string, cpu: number): Wheel {
+    const { memory, arch } = this.#kernel;
+    const pending = new Bitmap(memory, this.#layout.address('pending_map')(address), this.#buckets);
+    const heads = this.#layout.address('vectors')(address);
+    const running = this.#layout.word('running_timer')(address);
+    const timers: Timer[] = [];
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      const head = heads + BigInt(bucket * memory.pointerSize);
+      const found = [...this.#inBucket(head, base, bucket, cpu)];
+      for (const timer of found) timers.push(timer);
+      if (pending.has(bucket) !== found.length > 0) {
+        const said = pending.has(bucket) ? 'has a timer' : 'is empty';
+        const message = `bucket ${bucket} of the ${base} timers of CPU ${cpu} has ${found.length}, but its bit says that it ${said}`;
+        this.#issues.add('damaged-timer-wheel', message, head);
+      }
+    }
+    return {
+      base,
+      address,
+      clock: this.#layout.word('clk')(address),
+      running: running === 0n ? null : running,
+      timers: timers.sort(byExpiry(this.#now, arch.bits)),
+    };
+  }
+
+  *#inBucket(head: bigint, base: string, bucket: number, cpu: number): Generator<Timer, void> {
+    const name = `bucket ${bucket} of the ${base} timers of CPU ${cpu}`;
+    const ofNode = struct(this.#kernel, 'timer_list').container('entry');
+    for (const node of hlistNodes(this.#kernel, head, this.#issues, { name })) {
+      const timer = ofNode(node);
+      // The walk has read it: the flags lie beside the links.
+      const flags = this.#flags(timer);
+      if (flags >>> TIMER_ARRAY_SHIFT !== bucket || (flags & TIMER_CPU_MASK) !== cpu) {
+        const claims = `bucket ${flags >>> TIMER_ARRAY_SHIFT} of CPU ${flags & TIMER_CPU_MASK}`;
+        this.#issues.add(
+          'damaged-timer-wheel',
+          `the timer ${hex(timer)} in ${name} says that it is in ${claims}`,
+          timer,
+        );
+      }
+      yield this.#read(timer);
+    }
+  }
+}
+
+/** NEXT_TIMER_MAX_DELTA: no wheel lags behind, or runs ahead, by more. */
+const FAR = 1n << 30n;
