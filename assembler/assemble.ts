@@ -4,12 +4,12 @@ import type { ByteSink, ByteSource, Issue } from 'kdumpling/reader';
 import { type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
 import { encodeNotes } from 'kdumpling/reader/formats/notes';
 import {
+  isComplete,
   mustHavePlaces,
   notesOf,
   type PlacedRegion,
   type PlacedSegment,
   type Placement,
-  type RegionStatus,
 } from 'kdumpling/reader/minidump';
 import { copyStretch, type Watch } from './copy-stretch.js';
 import { coreFields, NO_VADDR } from './core-fields.js';
@@ -42,9 +42,6 @@ export interface Payload {
   readonly fileOffset: number | null;
 }
 
-/** A copy that was left out and a region that was appended take nothing away. */
-const WHOLE: ReadonlySet<string> = new Set<RegionStatus>(['ok', 'duplicate', 'unlisted']);
-
 /**
  * Writes a core into `sink` (neither finished nor aborted here). Throws InputError where no region has a place.
  */
@@ -58,7 +55,7 @@ export function assemble(placement: Placement, sink: ByteSink, options: Assemble
   return {
     regions,
     issues: faults.issues.list(),
-    complete: !faults.damaged && regions.every(({ status }) => WHOLE.has(status)),
+    complete: isComplete(placement),
     size: sink.position,
   };
 }

@@ -13,6 +13,7 @@ import { type Dump, type Issue, Issues } from 'kdumpling/reader';
 import { refusedLevel } from 'kdumpling/reader/codecs';
 import { FileSink, nodeEngines } from 'kdumpling/reader/node';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
+import { isCutShort } from './cut-short.js';
 import { DROP_HELP, type Drop, findDropped, parseDrop } from './drop-argument.js';
 import {
   addDumpOptions,
@@ -139,7 +140,7 @@ function answer(dump: Dump, output: string, converted: Converted, drop: Drop | n
         yield `its first byte is physical address ${address(base)}: read it as ${output}@${address(base)}`;
     },
     issues,
-    partial: lostBytes > 0 || virtualOnlyBytes > 0,
+    partial: lostBytes > 0 || virtualOnlyBytes > 0 || isCutShort(dump, issues),
   };
 }
 

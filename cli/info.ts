@@ -4,6 +4,7 @@ import { type Identity, identity } from 'kdumpling/analysis/machine';
 import { type AttributeValue, type Dump, extractDeviceDump, formatRanges, Issues, printable } from 'kdumpling/reader';
 import { NewFolder } from 'kdumpling/reader/node';
 import type { Answer, CommandContext, DefineCommand } from './command.js';
+import { isCutShort } from './cut-short.js';
 import {
   addDumpOptions,
   addSymbolOptions,
@@ -152,7 +153,7 @@ function answer(
       for (const line of attributes.addressMap) yield `  ${line}`;
     },
     issues: issues.list(),
-    partial: found.release === null || !found.logRead,
+    partial: found.release === null || !found.logRead || isCutShort(dump, issues.list()),
   };
 }
 

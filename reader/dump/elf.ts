@@ -9,6 +9,7 @@ import {
   type ElfHeader,
   ET_CORE,
   elfHeaderField,
+  exactly,
   isElf,
   NO_PADDR,
   PF_R,
@@ -23,7 +24,7 @@ import type { Note } from '../formats/notes.js';
 import { isRealBytes } from '../formats/real-bytes.js';
 import type { Issues } from '../issue.js';
 import { BlockCache } from '../page-cache.js';
-import type { ByteSource } from '../source.js';
+import { type ByteSource, readExactly } from '../source.js';
 import type { DumpInput, DumpProbe, OpenedContainer } from './container.js';
 import { readElfHeader, readProgramHeaders, readSectionHeaders, sectionNames } from './elf-tables.js';
 import { ExtentMemory, type Gap } from './extent-memory.js';
@@ -112,10 +113,63 @@ function emptyCore(
       'the file was cut short: take a whole copy',
     );
   }
+  const behind = notesBehind(source, header, table, sections);
+  if (behind !== null) return behind;
   return new InputError(
     { source: source.name, record: 'ELF header', ...elfHeaderField(header.bits, 'e_phnum'), value: header.phnum },
     'the core has neither segments nor notes',
   );
+}
+
+/** Offset and size in a program header and a section header of either word size. */
+const PLACE_FIELDS = {
+  'program header': { names: ['p_offset', 'p_filesz'], 64: [8, 32], 32: [4, 16] },
+  'section header': { names: ['sh_offset', 'sh_size'], 64: [24, 32], 32: [16, 20] },
+} as const;
+
+/** The notes that the core has lie behind its end. */
+function notesBehind(
+  source: ByteSource,
+  header: ElfHeader,
+  table: readonly ProgramHeader[],
+  sections: readonly SectionHeader[],
+): InputError | null {
+  const { bits, phoff, phentsize, shoff, shentsize } = header;
+  const claims = [
+    ...table.map(({ type, offset, filesz }, i) => ({
+      record: 'program header' as const,
+      isNote: type === PT_NOTE,
+      at: phoff + i * phentsize,
+      offset,
+      size: filesz,
+    })),
+    ...sections.map(({ type, offset, size }, i) => ({
+      record: 'section header' as const,
+      isNote: type === SHT_NOTE,
+      at: shoff + i * shentsize,
+      offset,
+      size,
+    })),
+  ];
+  for (const { record, isNote, at, offset, size } of claims) {
+    if (!isNote || size === 0 || offset + size <= source.size) continue;
+    const which = offset >= source.size ? 0 : 1;
+    const { names, [bits]: offsets } = PLACE_FIELDS[record];
+    const value = exactWord(source, at + offsets[which], header);
+    return new InputError(
+      { source: source.name, record, offset: at + offsets[which], field: names[which], value },
+      `the notes would ${which === 0 ? 'begin' : 'end'} behind the end of the file at ${hex(source.size)}, and there are no segments`,
+      'the file was cut short, or its headers are damaged: take a whole copy',
+    );
+  }
+  return null;
+}
+
+/** A word of a header as it stands in the file. */
+function exactWord(source: ByteSource, offset: number, { bits, littleEndian }: ElfHeader): bigint {
+  const { buffer } = readExactly(source, offset, bits / 8, 'ELF header');
+  const view = new DataView(buffer);
+  return bits === 64 ? view.getBigUint64(0, littleEndian) : BigInt(view.getUint32(0, littleEndian));
 }
 
 function mustBeOne({ sources }: DumpInput): void {
@@ -177,7 +231,10 @@ function withoutPhysical(segments: readonly ProgramHeader[], issues: Issues): Pr
 function segmentNotes(source: ByteSource, header: ElfHeader, table: readonly ProgramHeader[], issues: Issues): Note[] {
   return table
     .filter(({ type, filesz }) => type === PT_NOTE && filesz > 0)
-    .flatMap(({ offset, filesz }) => readNotes(source, offset, filesz, header.littleEndian, issues));
+    .flatMap(note => {
+      const said = { offset: exactly(note, 'offset'), size: exactly(note, 'filesz') };
+      return readNotes(source, note.offset, note.filesz, header.littleEndian, issues, said);
+    });
 }
 
 function sectionNotes(
@@ -212,12 +269,13 @@ function physicalMemory(
   const there = new RangeColumns();
   const cut = new RangeColumns();
   const filtered = new RangeColumns();
-  for (const { paddr, filesz, memsz, offset } of segments) {
+  for (const segment of segments) {
+    const { paddr, filesz, memsz, offset } = segment;
     if (paddr === NO_PADDR) continue;
     if (!(paddr + filesz <= MEMORY_END)) {
       input.issues.add(
         'segment-address',
-        `a segment claims ${hex(filesz)} bytes at physical address ${hex(paddr)}, which no machine has: it is left out`,
+        `a segment claims ${hex(exactly(segment, 'filesz'))} bytes at physical address ${hex(exactly(segment, 'paddr'))}, which no machine has: it is left out`,
         paddr,
       );
       continue;

@@ -174,6 +174,12 @@ class RecordHeaders {
     this.size = getU64(this.#view, position - this.#start + 8, false);
     return true;
   }
+
+  /** Offset and size of the header last fetched, at `position`, as they stand there. */
+  exactly(position: number): { readonly offset: bigint; readonly size: bigint } {
+    const at = position - this.#start;
+    return { offset: this.#view.getBigUint64(at, false), size: this.#view.getBigUint64(at + 8, false) };
+  }
 }
 
 function indexRecords(stream: ByteSource, issues: Issues): Runs {
@@ -187,7 +193,7 @@ function indexRecords(stream: ByteSource, issues: Issues): Runs {
       ended = true;
       continue;
     }
-    if (offset + size > Number.MAX_SAFE_INTEGER) throw refusal(stream, position, offset, size);
+    if (offset + size > Number.MAX_SAFE_INTEGER) throw refusal(stream, position, records.exactly(position));
     const place = position + FLATTENED_RECORD_HEADER_SIZE;
     const there = Math.min(size, stream.size - place);
     runs.add(offset, there, place);
@@ -216,7 +222,11 @@ function indexRecords(stream: ByteSource, issues: Issues): Runs {
   return runs;
 }
 
-function refusal(stream: ByteSource, position: number, offset: number, size: number): InputError {
+function refusal(
+  stream: ByteSource,
+  position: number,
+  { offset, size }: { readonly offset: bigint; readonly size: bigint },
+): InputError {
   const field = offset > Number.MAX_SAFE_INTEGER ? 'offset' : 'buf_size';
   return new InputError(
     {

@@ -37,11 +37,11 @@ const HEAD = 4096;
 export async function openDump(sources: readonly ByteSource[], options: OpenOptions = {}): Promise<OpenedDump> {
   const issues = options.issues ?? new Issues();
   const input = prepare(sources, options, issues);
-  const refusals: string[] = [];
+  let folderRefusal = '';
   for (const kind of PROBES) {
     const answer = kind.probe(input);
     if (typeof answer === 'string') {
-      refusals.push(`${kind.name}: ${answer}`);
+      if (kind === minidumpFolderProbe) folderRefusal = answer;
       continue;
     }
     const opened = await answer();
@@ -55,10 +55,27 @@ export async function openDump(sources: readonly ByteSource[], options: OpenOpti
       issues,
     });
   }
-  throw new InputError(
-    { source: input.name, record: 'first bytes', offset: 0, field: 'magic' },
-    `it is no dump that is known here (${refusals.join('; ')})`,
-    'raw memory is given as FILE@PADDR',
+  throw unknown(input, folderRefusal);
+}
+
+/** How many of the first bytes are told. */
+const TOLD = 16;
+
+/** What was seen where a format would have its mark, and what to try. */
+function unknown({ name, isFolder, head }: DumpInput, folderRefusal: string): InputError {
+  const place = { source: name, record: 'first bytes', offset: 0, field: 'magic' };
+  const what = 'it is no dump that is known here';
+  if (isFolder) {
+    return new InputError({ source: name, nowhere: 'absent', record: 'folder' }, `${what}: ${folderRefusal}`);
+  }
+  if (head.length === 0) return new InputError(place, `${what}: the file is empty`);
+  const bytes = head.subarray(0, TOLD);
+  const digits = Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join(' ');
+  const text = Array.from(bytes, byte => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+  return new InputError(
+    place,
+    `${what}: it begins with ${digits} (${JSON.stringify(text)})`,
+    'raw memory is given as FILE@PADDR, the physical address of its first byte',
   );
 }
 

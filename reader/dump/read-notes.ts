@@ -1,5 +1,6 @@
 // The notes of a core, read from its file. Device dumps may be larger than memory allows: a long descriptor is read when it is asked for.
 import { fixedText } from '../cursor.js';
+import { hex } from '../fault.js';
 import { decodeNotes, type Note } from '../formats/notes.js';
 import type { Issues } from '../issue.js';
 import { type ByteSource, readExactly } from '../source.js';
@@ -33,22 +34,27 @@ export class LongNote implements Note {
   }
 }
 
-/** The notes in [offset, offset + size); what lies behind the end of the file is told and left out. */
+/**
+ * The notes in [offset, offset + size); what lies behind the end of the file is told and left out.
+ * @param said the two as they stand in the header
+ */
 export function readNotes(
   source: ByteSource,
   offset: number,
   size: number,
   littleEndian: boolean,
   issues: Issues,
+  said: { readonly offset: number | bigint; readonly size: number | bigint } = { offset, size },
 ): Note[] {
   const there = Math.max(0, Math.min(size, source.size - offset));
   if (there < size) {
     issues.add(
       'truncated',
-      `the notes at file offset 0x${offset.toString(16)} have ${size} bytes, but ${source.name} ends at ${source.size}`,
+      `the notes at file offset ${hex(said.offset)} have ${said.size} bytes, but ${source.name} ends at ${source.size}`,
       offset,
     );
   }
+  if (there === 0) return [];
   if (there <= WHOLE) return decodeNotes(readExactly(source, offset, there, 'notes'), littleEndian, issues, offset);
   return walk(source, offset, offset + there, littleEndian, issues);
 }

@@ -64,7 +64,23 @@ export interface ProgramHeader {
   /** A claim: real dumps have 2^64 less a little. */
   readonly memsz: number;
   readonly align: number;
+  /** Those that are no exact numbers, as they stand in the file; absent where all are. */
+  readonly exact?: Partial<Record<WideField, bigint>>;
 }
+
+type WideField = 'offset' | 'paddr' | 'filesz' | 'memsz' | 'align';
+/** Where these are in a 64-bit program header; others have none that are not exact. */
+const WIDE_FIELDS: readonly (readonly [WideField, number])[] = [
+  ['offset', 8],
+  ['paddr', 24],
+  ['filesz', 32],
+  ['memsz', 40],
+  ['align', 48],
+];
+
+/** A field as it stands in the file, for messages. */
+export const exactly = (header: ProgramHeader, field: WideField): number | bigint =>
+  header.exact?.[field] ?? header[field];
 
 export interface SectionHeader {
   readonly name: number;
@@ -183,12 +199,13 @@ export function encodeElfHeader(header: ElfHeader): Uint8Array<ArrayBuffer> {
 /** `position` of `cursor` moves past one program header. */
 export function decodeProgramHeader(cursor: Cursor, bits: 32 | 64): ProgramHeader {
   if (bits === 64) {
+    const at = cursor.position;
     const type = cursor.u32('p_type');
     const flags = cursor.u32('p_flags');
     const offset = cursor.u64n('p_offset');
     const vaddr = cursor.u64('p_vaddr');
     const paddr = cursor.u64('p_paddr');
-    return {
+    const header = {
       type,
       flags,
       offset,
@@ -198,6 +215,15 @@ export function decodeProgramHeader(cursor: Cursor, bits: 32 | 64): ProgramHeade
       memsz: cursor.u64n('p_memsz'),
       align: cursor.u64n('p_align'),
     };
+    const exact: ProgramHeader['exact'] = {};
+    let wide = false;
+    for (const [field, from] of WIDE_FIELDS) {
+      const value = header[field];
+      if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) continue;
+      exact[field] = cursor.view.getBigUint64(at + from, cursor.littleEndian);
+      wide = true;
+    }
+    return wide ? { ...header, exact } : header;
   }
   const type = cursor.u32('p_type');
   const offset = cursor.u32('p_offset');

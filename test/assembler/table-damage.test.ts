@@ -246,3 +246,26 @@ test('a size that is less than the header has by 1 to 3 bytes is damage, not rou
     t.deepEqual(judge(made, `header ${less}`, damaged, { complete: false, named: /p_filesz of program header 2/ }), []);
   }
 });
+
+test('values past 2^53 are told as they stand', t => {
+  const made = madeMinidump();
+  const value = 0xc801_0203_0405_0607n;
+  const told = (got: ReturnType<typeof outcome>) => got.result?.issues.map(({ message }) => message).join('\n') ?? '';
+  for (const name of ['p_offset', 'p_paddr', 'p_filesz', 'p_memsz']) {
+    const field = made.headerFields.find(each => each.name === `phdr 2 ${name}`) as Field;
+    const header = made.entries[0].bytes;
+    const whole = header.slice();
+    new DataView(header.buffer).setBigUint64(field.at, value, true);
+    const got = outcome(() => placeFolder(folderOf(filesOf(made.entries), made.entries.map(infoLine).join(''))));
+    header.set(whole);
+    t.regex(told(got), new RegExp(`${name} of program header [12] is 0x${value.toString(16)}: `));
+  }
+  const image = rawdumpOf(made.entries);
+  for (const name of ['offset', 'size']) {
+    const field = image.fields.find(each => each.name === `section 5 ${name}`) as Field;
+    const bytes = image.bytes.slice();
+    new DataView(bytes.buffer).setBigUint64(field.at, value, true);
+    const got = outcome(() => placeImage('rawdump', bytes));
+    t.regex(told(got), new RegExp(`${name} of ${fileName(made.entries[5])} is 0x${value.toString(16)}: `));
+  }
+});

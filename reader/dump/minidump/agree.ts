@@ -1,4 +1,5 @@
 // Several fields say how large a region is: whichever size most of them give holds, and those that say otherwise are named.
+import { exactly } from '../../formats/elf.js';
 import { alignUp } from '../../u64.js';
 import { type Blob, sameSize } from './blob.js';
 import type { Faults } from './faults.js';
@@ -7,6 +8,8 @@ import type { HeaderSegment } from './header.js';
 interface Opinion {
   readonly field: string;
   readonly size: number;
+  /** The field as it stands in the header. */
+  readonly exact?: number | bigint;
   readonly from: 'header' | 'list' | 'blob';
 }
 
@@ -32,14 +35,17 @@ export const MOST_REGION = 2 ** 48;
  */
 export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: string, faults: Faults): number {
   const opinions: Opinion[] = [
-    { field: 'p_filesz', size: segment.filesz, from: 'header' },
-    { field: 'p_memsz', size: segment.memsz, from: 'header' },
+    { field: 'p_filesz', size: segment.filesz, exact: exactly(segment, 'filesz'), from: 'header' },
+    { field: 'p_memsz', size: segment.memsz, exact: exactly(segment, 'memsz'), from: 'header' },
   ];
   // No list and no file tells the size of what lies in the header itself.
   if (segment.inside && segment.sectionSize !== null) {
     opinions.push({ field: 'the sh_size', size: segment.sectionSize, from: 'header' });
   }
-  if (segment.gap !== null) opinions.push({ field: NEXT_OFFSET, size: segment.gap, from: 'header' });
+  if (segment.gap !== null) {
+    const exact = segment.nextOffset ?? segment.gap;
+    opinions.push({ field: NEXT_OFFSET, size: segment.gap, exact, from: 'header' });
+  }
   if (blob !== null && blob.listedSize !== null) opinions.push({ field: 'size', size: blob.listedSize, from: 'list' });
   if (blob?.source != null && blob.sizeIsMeasured) opinions.push({ field: 'size', size: blob.size, from: 'blob' });
   let size = segment.filesz;
@@ -56,13 +62,13 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
   }
   const agreed: Opinion = { field: '', size, from: 'header' };
   for (const opinion of opinions) {
-    const { field, size: said, from } = opinion;
+    const { field, size: said, exact, from } = opinion;
     if (agree(opinion, agreed, segment.inside)) continue;
     if (from === 'header') {
       faults.header(
         `${field} of program header ${segment.index}`,
         null,
-        said,
+        exact ?? said,
         `${label} has ${size} bytes by all else`,
       );
     } else if (from === 'list' && blob !== null && blob.source !== null && sameSize(blob.size, size)) {

@@ -1,5 +1,6 @@
 // The banner in a downstream header blob: no list tells its address, but the other regions of the kernel image are all as far from their virtual addresses.
 import { hex } from '../../fault.js';
+import { exactly } from '../../formats/elf.js';
 import type { Faults } from './faults.js';
 import { distances, type Match } from './match.js';
 
@@ -24,7 +25,7 @@ export function mendBannerAddress(matches: readonly Match[], faults: Faults): vo
     const paddr = Number(BigInt.asUintN(64, vaddr - best[0]));
     if (!Number.isSafeInteger(paddr)) continue;
     const why = `by ${best[1]} regions of the kernel image it is ${hex(paddr)}`;
-    faults.header(`p_paddr of program header ${segment.index}`, null, segment.paddr, why);
+    faults.header(`p_paddr of program header ${segment.index}`, null, exactly(segment, 'paddr'), why);
     match.paddr = paddr;
   }
 }

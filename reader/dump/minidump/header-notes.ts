@@ -1,7 +1,7 @@
 // The notes in an upstream header blob: NT_PRSTATUS, NT_PRPSINFO, and the head of VMCOREINFO, whose descriptor is another blob. The kernel zeroes only the bytes before
 // them, so padding may be anything. Source: kernel/meminspect/meminspect.c (v3), init_elfheader().
 import { fixedText } from '../../cursor.js';
-import type { ProgramHeader } from '../../formats/elf.js';
+import { exactly, type ProgramHeader } from '../../formats/elf.js';
 import type { Note } from '../../formats/notes.js';
 import { alignUp } from '../../u64.js';
 import type { Faults } from './faults.js';
@@ -37,10 +37,10 @@ export function readHeaderNotes(
   if (!textAt(bytes, at + 12, 'CORE\0') && !textAt(bytes, at + 12, 'VMCOREINFO\0')) {
     const found = searchNotes(header);
     if (found < 0) {
-      faults.header('p_offset of PT_NOTE', null, note.offset, 'there are no notes in the blob');
+      faults.header('p_offset of PT_NOTE', null, exactly(note, 'offset'), 'there are no notes in the blob');
       return NONE;
     }
-    faults.header('p_offset of PT_NOTE', null, note.offset, `the notes lie at ${found}`);
+    faults.header('p_offset of PT_NOTE', null, exactly(note, 'offset'), `the notes lie at ${found}`);
     at = found;
   }
   const { notes, vmcoreinfoSize, end } = walk(header, at, faults);
@@ -57,7 +57,7 @@ export function readHeaderNotes(
     );
   }
   if (claims[1] !== agreed) {
-    faults.header('p_filesz of PT_NOTE', null, note.filesz, `the notes have ${end - at + agreed} bytes`);
+    faults.header('p_filesz of PT_NOTE', null, exactly(note, 'filesz'), `the notes have ${end - at + agreed} bytes`);
   }
   return {
     notes,

@@ -4,6 +4,7 @@
 import {
   ET_CORE,
   elfHeaderSize,
+  exactly,
   type ProgramHeader,
   PT_LOAD,
   PT_NOTE,
@@ -28,6 +29,8 @@ export interface HeaderSegment extends ProgramHeader {
   readonly index: number;
   /** p_offset of the next PT_LOAD less this one's, where that is a size; null for the last one. */
   readonly gap: number | null;
+  /** That p_offset as it stands in the blob. */
+  readonly nextOffset: number | bigint | null;
   /** Downstream: the name, address and size in the section that belongs to it. */
   readonly name: string | null;
   readonly sectionAddr: bigint | null;
@@ -75,7 +78,8 @@ export function readHeader(blob: Blob, faults: Faults): MinidumpHeader | null {
     const section = names?.of(segment);
     return {
       ...segment,
-      gap: inside ? null : (gaps.get(segment.index) ?? null),
+      gap: inside ? null : (gaps.get(segment.index)?.gap ?? null),
+      nextOffset: inside ? null : (gaps.get(segment.index)?.next ?? null),
       name: section?.text ?? null,
       sectionAddr: section?.addr ?? null,
       sectionSize: section?.size ?? null,
@@ -228,13 +232,13 @@ function classify(
 
 /** These kernels leave all of PT_NOTE zero but its place and length. */
 function checkNoteFields(note: ProgramHeader, faults: Faults): void {
-  const { vaddr, paddr, memsz, flags, align } = note;
+  const { vaddr, flags } = note;
   for (const [field, value] of Object.entries({
     p_vaddr: vaddr,
-    p_paddr: paddr,
-    p_memsz: memsz,
+    p_paddr: exactly(note, 'paddr'),
+    p_memsz: exactly(note, 'memsz'),
     p_flags: flags,
-    p_align: align,
+    p_align: exactly(note, 'align'),
   })) {
     if (BigInt(value) !== 0n) faults.header(`${field} of PT_NOTE`, null, value, 'expected 0');
   }
@@ -245,11 +249,16 @@ function insideBlob({ offset, filesz }: ProgramHeader, { bytes }: HeaderBytes): 
   return filesz > 0 && offset + filesz <= bytes.length && isBanner(bytes.subarray(offset, offset + filesz));
 }
 
-function gapsBetween(payloads: readonly PlainSegment[]): Map<number, number> {
-  const gaps = new Map<number, number>();
+interface Gap {
+  readonly gap: number;
+  readonly next: number | bigint;
+}
+
+function gapsBetween(payloads: readonly PlainSegment[]): Map<number, Gap> {
+  const gaps = new Map<number, Gap>();
   for (let i = 0; i + 1 < payloads.length; i++) {
     const gap = payloads[i + 1].offset - payloads[i].offset;
-    if (gap > 0) gaps.set(payloads[i].index, gap);
+    if (gap > 0) gaps.set(payloads[i].index, { gap, next: exactly(payloads[i + 1], 'offset') });
   }
   return gaps;
 }

@@ -2,6 +2,7 @@
 // addresses of one map lies in it; and pages are mapped as a whole, so that both addresses of a region agree within a page. What does not fit has a wrong p_vaddr or a wrong p_paddr.
 import type { Architecture, LinearRange } from '../../arch/index.js';
 import { hex } from '../../fault.js';
+import { exactly } from '../../formats/elf.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { Faults } from './faults.js';
 import { distances, type Match } from './match.js';
@@ -149,7 +150,7 @@ function settleAddresses(
     match.vaddr = null;
   } else if (vaddrConfirmed && Number.isSafeInteger(mended) && mended >= 0) {
     const why = `by its virtual address, which its section has too, and the regions around it, it is ${hex(mended)}`;
-    faults.header(`p_paddr of program header ${segment.index}`, null, segment.paddr, why);
+    faults.header(`p_paddr of program header ${segment.index}`, null, exactly(segment, 'paddr'), why);
     match.paddr = mended;
   } else if (!segment.inside && paddr >= 0 && Number.isSafeInteger(paddr)) {
     const name = blob?.name ?? `the region at ${hex(paddr)}`;

@@ -1,5 +1,6 @@
 // Which blob belongs to which program header, by physical address and size, and for a damaged address by its neighbours. Nothing is matched by name here.
 import { hex } from '../../fault.js';
+import { exactly } from '../../formats/elf.js';
 import { alignUp } from '../../u64.js';
 import { type Blob, sameSize } from './blob.js';
 import { claimsOf } from './claims.js';
@@ -188,7 +189,7 @@ function settle(match: Match, blob: Blob, known: ReadonlyMap<bigint, number>, me
   const listFits = shared(listed);
   match.blob = blob;
   if (headerFits === listFits) {
-    match.doubt = `${blob.name} lies at ${hex(listed)} by the ${blob.from} and at ${hex(segment.paddr)} by program header ${segment.index}: nothing tells which holds`;
+    match.doubt = `${blob.name} lies at ${hex(listed)} by the ${blob.from} and at ${hex(exactly(segment, 'paddr'))} by program header ${segment.index}: nothing tells which holds`;
     faults.add('addresses-differ', match.doubt, listed);
   } else if (headerFits) {
     faults.table(
@@ -201,7 +202,7 @@ function settle(match: Match, blob: Blob, known: ReadonlyMap<bigint, number>, me
     if (medium.memory !== null) match.blob = memoryBlob(medium.memory, segment.paddr, sizeOf(blob), blob.name, {});
   } else {
     const why = `by the ${blob.from} and its virtual address ${blob.name} lies at ${hex(listed)}`;
-    faults.header(`p_paddr of program header ${segment.index}`, null, segment.paddr, why);
+    faults.header(`p_paddr of program header ${segment.index}`, null, exactly(segment, 'paddr'), why);
     match.paddr = listed;
   }
 }

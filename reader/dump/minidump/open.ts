@@ -10,7 +10,7 @@ import { ExtentMemory } from '../extent-memory.js';
 import { Faults } from './faults.js';
 import { folderMedium, type Medium, memoryMedium } from './media.js';
 import { placedMemory } from './memory.js';
-import { type Placement, placeBlobs } from './place.js';
+import { type Placement, placeBlobs, type RegionStatus } from './place.js';
 import { rawdumpMedium } from './rawdump.js';
 
 function place(open: (faults: Faults) => Medium): Placement {
@@ -35,6 +35,13 @@ export const placeMemory = (memory: PhysicalMemory, name: string, smem: number |
 export function notesOf({ notes, vmcoreinfoText }: Placement): Note[] {
   return vmcoreinfoText === null ? [...notes] : [...notes, { name: 'VMCOREINFO', type: 0, descriptor: vmcoreinfoText }];
 }
+
+/** A copy that was left out and a region that was appended take nothing away. */
+const WHOLE: ReadonlySet<RegionStatus> = new Set<RegionStatus>(['ok', 'duplicate', 'unlisted']);
+
+/** Every region is there, and no record contradicts another. */
+export const isComplete = ({ faults, regions }: Placement): boolean =>
+  !faults.damaged && regions.every(({ status }) => WHOLE.has(status));
 
 /** Throws InputError where nothing has a place: with the reason, which is not always the same. */
 export function mustHavePlaces(placement: Placement): void {
@@ -94,6 +101,7 @@ function opened(input: DumpInput, placement: Placement): OpenedContainer {
     eraseinfo: null,
     facts: [
       ['minidump.regions', placement.regions.length, medium.kind],
+      ['minidump.complete', isComplete(placement), 'regions and header'],
       ['minidump.header', placement.header?.blob.name ?? null, 'found by content'],
       ['minidump.style', placement.header?.style ?? null, 'header blob'],
     ],

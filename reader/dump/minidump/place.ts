@@ -2,6 +2,7 @@
 // A missing, short, long, doubled or unlisted blob never shifts another one.
 import { architectureByElfMachine } from '../../arch/index.js';
 import { hex, printable } from '../../fault.js';
+import { exactly } from '../../formats/elf.js';
 import type { Note } from '../../formats/notes.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import type { ByteSource } from '../../source.js';
@@ -260,7 +261,8 @@ class Placer {
     const fileOffset = segment.inside ? segment.offset : this.#nextOffset(segment, size);
     if (!sane) {
       const left = status === 'doubtful' ? `; ${label} is left out` : '';
-      this.#faults.header(`p_paddr of program header ${segment.index}`, null, paddr, `no memory lies there${left}`);
+      const said = paddr === segment.paddr ? exactly(segment, 'paddr') : paddr;
+      this.#faults.header(`p_paddr of program header ${segment.index}`, null, said, `no memory lies there${left}`);
       return false;
     }
     this.#segments.push({
@@ -285,7 +287,7 @@ class Placer {
     if (at === null) return null;
     if (segment.offset !== at) {
       const why = `the payloads before it end at ${hex(at)}`;
-      this.#faults.header(`p_offset of program header ${segment.index}`, null, segment.offset, why);
+      this.#faults.header(`p_offset of program header ${segment.index}`, null, exactly(segment, 'offset'), why);
     }
     this.#fileOffset = at + registeredRoom(segment, size);
     return at;

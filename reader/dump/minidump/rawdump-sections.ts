@@ -39,8 +39,26 @@ export function readSections(source: ByteSource, header: RawdumpHeader, faults: 
     );
   }
   const sections = all.slice(0, filled);
-  mend(sections, [header.dumpSize, source.size], faults);
-  return withoutOverlaps(sections, faults);
+  const said = new Said(bytes);
+  mend(sections, [header.dumpSize, source.size], said, faults);
+  return withoutOverlaps(sections, said, faults);
+}
+
+/** Fields as they stand in the table, which may be no exact numbers. */
+class Said {
+  readonly #view: DataView;
+
+  constructor(table: Uint8Array) {
+    this.#view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  }
+
+  offset(index: number): bigint {
+    return this.#view.getBigUint64(index * RAWDUMP_SECTION_SIZE + 12, true);
+  }
+
+  size(index: number): bigint {
+    return this.#view.getBigUint64(index * RAWDUMP_SECTION_SIZE + 20, true);
+  }
 }
 
 /** At least three of four marks of an entry: one may be damaged. */
@@ -56,7 +74,7 @@ function looksLikeSection(section: RawdumpSection, index: number, header: Rawdum
 }
 
 /** @param ends where the last payload may end, the surest first */
-function mend(sections: RawdumpSection[], ends: readonly number[], faults: Faults): void {
+function mend(sections: RawdumpSection[], ends: readonly number[], said: Said, faults: Faults): void {
   const last = sections.length - 1;
   const end = (i: number) => sections[i].offset + sections[i].size;
   const joined = (i: number) => end(i) === sections[i + 1].offset;
@@ -65,13 +83,23 @@ function mend(sections: RawdumpSection[], ends: readonly number[], faults: Fault
   // Of tables that are not packed nothing can be concluded.
   if (last < 2 || broken.length * 2 > last) return;
   const setOffset = (i: number, offset: number) => {
-    const { name, offset: said } = sections[i];
-    faults.table(LIST, `offset of ${name}`, fieldAt(i, 12), said, `its neighbours leave it ${offset}`);
+    faults.table(
+      LIST,
+      `offset of ${sections[i].name}`,
+      fieldAt(i, 12),
+      said.offset(i),
+      `its neighbours leave it ${offset}`,
+    );
     sections[i] = { ...sections[i], offset };
   };
   const setSize = (i: number, size: number) => {
-    const { name, size: said } = sections[i];
-    faults.table(LIST, `size of ${name}`, fieldAt(i, 20), said, `its neighbours leave it ${size} bytes`);
+    faults.table(
+      LIST,
+      `size of ${sections[i].name}`,
+      fieldAt(i, 20),
+      said.size(i),
+      `its neighbours leave it ${size} bytes`,
+    );
     sections[i] = { ...sections[i], size };
   };
   for (const i of broken) {
@@ -96,7 +124,7 @@ function firstOffsetIsWrong([first, second, ...more]: readonly RawdumpSection[])
 }
 
 /** Sections that lie over another one, or over the table, have no bytes: nobody can tell whose those are. */
-function withoutOverlaps(sections: readonly RawdumpSection[], faults: Faults): RawdumpSection[] {
+function withoutOverlaps(sections: readonly RawdumpSection[], said: Said, faults: Faults): RawdumpSection[] {
   const order = sections.map((_, i) => i).filter(i => sections[i].size > 0);
   order.sort((a, b) => sections[a].offset - sections[b].offset || a - b);
   const dropped = new Set<number>();
@@ -106,7 +134,7 @@ function withoutOverlaps(sections: readonly RawdumpSection[], faults: Faults): R
     const { offset, size, name } = sections[i];
     if (offset < reach) {
       const other = owner < 0 ? 'the section table' : sections[owner].name;
-      faults.table(LIST, `offset of ${name}`, fieldAt(i, 12), offset, `it lies over ${other}; neither is used`);
+      faults.table(LIST, `offset of ${name}`, fieldAt(i, 12), said.offset(i), `it lies over ${other}; neither is used`);
       dropped.add(i);
       if (owner >= 0) dropped.add(owner);
     }

@@ -301,6 +301,41 @@ test('refusals name the field', async t => {
   t.like((await refused(at(56, 0, 0))).place, { field: 'e_phnum', offset: 56, value: 0 });
 });
 
+for (const bits of [32, 64] as const) {
+  test(`notes behind the end are named, ELF${bits}; with segments the core opens`, async t => {
+    const note = { paddr: 0n, type: 4, bytes: VMCOREINFO };
+    const [headerSize, entrySize, fields] = bits === 64 ? [64, 56, [8, 32]] : [52, 32, [4, 16]];
+    const far = bits === 64 ? 0xfedc_ba98_7654_3211n : 0xfedc_ba98n;
+    const damaged = (core: Uint8Array, at: number) => {
+      const file = Buffer.from(core);
+      if (bits === 64) file.writeBigUInt64LE(far, at);
+      else file.writeUInt32LE(Number(far), at);
+      return file;
+    };
+    const alone = madeElf({ bits, segments: [note] });
+    t.is((await openDump([source(alone)])).notes.length, 1);
+    for (const [i, field] of ['p_offset', 'p_filesz'].entries()) {
+      const at = headerSize + fields[i];
+      const file = damaged(alone, at);
+      // Notes that only end behind the file are used as far as they go.
+      if (field === 'p_filesz') file.fill(0, file.length - VMCOREINFO.length);
+      const error = await t.throwsAsync(openDump([source(file)]), { instanceOf: InputError });
+      const start = `core: program header: ${field} at offset 0x${at.toString(16)} is 0x${far.toString(16)}: the notes would`;
+      t.is(error?.message.slice(0, start.length), start);
+    }
+    const whole = madeElf({ bits, segments: [{ paddr: 0x1000n, bytes: pattern(1) }, note] });
+    const dump = await openDump([source(damaged(whole, headerSize + entrySize + fields[0]))]);
+    t.deepEqual(dump.physical.bytes(0x1000, PAGE), Uint8Array.from(pattern(1)));
+    t.regex(
+      dump.issues
+        .list()
+        .map(({ message }) => message)
+        .join(),
+      new RegExp(`notes at file offset 0x${far.toString(16)} `),
+    );
+  });
+}
+
 test('the attributes of a core, and what the user says instead', async t => {
   const file = madeElf({
     machine: 183,

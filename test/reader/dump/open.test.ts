@@ -76,6 +76,24 @@ for (const [name, magic, sentence] of KNOWN) {
   });
 }
 
+test('what is no dump is told by its first bytes, in two sentences at most', async t => {
+  const text = await t.throwsAsync(
+    openDump([new MemorySource(Buffer.from('no dump\u0001 of mine, and more'), 'text')]),
+    {
+      instanceOf: InputError,
+    },
+  );
+  t.is(
+    text?.message,
+    'text: first bytes: magic at offset 0x0: it is no dump that is known here: it begins with 6e 6f 20 64 75 6d 70 01 20 6f 66 20 6d 69 6e 65 ("no dump. of mine"); raw memory is given as FILE@PADDR, the physical address of its first byte',
+  );
+  await t.throwsAsync(openDump([new MemorySource(new Uint8Array(0), 'empty')]), { message: /the file is empty$/ });
+  await t.throwsAsync(openDump([new MemorySource(new Uint8Array(9), 'a.txt')], { folder: 'folder' }), {
+    message:
+      'folder: folder: it is no dump that is known here: the folder has neither md_*.BIN files nor a dump_info.txt',
+  });
+});
+
 test('refused by its file name: a VMware guest dump', async t => {
   await t.throwsAsync(openDump([new MemorySource(new Uint8Array(64), 'vm.guest')]), { message: /VMware guest dump/ });
 });
