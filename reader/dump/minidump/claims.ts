@@ -53,10 +53,11 @@ export function claimsOf(
   disputed.forEach(({ blob, addresses }, i) => {
     const paddr = only[i];
     const key = paddr === null ? '' : placeOf(paddr, sizeOf(blob));
-    // Where more are left with one place than it is for, it is nobody's.
-    if (paddr !== null && (taken.get(key) ?? 0) <= regions.at(key)) {
+    // Where more are left with one place than it is for, it is nobody's. A name alone is no address.
+    const listed = paddr !== null && (paddr === blob.paddr || paddr === blob.otherPaddr);
+    if (listed && (taken.get(key) ?? 0) <= regions.at(key)) {
       settled.set(blob, paddr);
-      tellSettled(blob, paddr, faults);
+      tellSettled(blob, faults);
       return;
     }
     const places = addresses.map(hex).join(' or ');
@@ -69,10 +70,9 @@ export function claimsOf(
 const sizeOf = ({ listedSize, size }: Blob): number => listedSize ?? size;
 
 /** That two lists differ was told when they were read. */
-function tellSettled({ name, from, paddr, otherPaddr }: Blob, settled: number, faults: Faults): void {
-  if (otherPaddr !== null || paddr === null) return;
-  if (settled === paddr) faults.table(from, `name of ${name}`, null, name, 'the region of that name has its own blob');
-  else faults.table(from, `address of ${name}`, null, paddr, `by its name it is ${hex(settled)}`);
+function tellSettled({ name, from, otherPaddr }: Blob, faults: Faults): void {
+  if (otherPaddr === null)
+    faults.table(from, `name of ${name}`, null, name, 'the region of that name has its own blob');
 }
 
 /** The header's regions by place and by name. */

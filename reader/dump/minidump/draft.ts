@@ -148,9 +148,9 @@ export class Drafter {
     this.#fillFrom(draft, memoryBlob(memory, paddr, draft.size, segment.name ?? draft.label, {}));
   }
 
-  /** Two files whose sizes are each other's were most likely renamed: neither is taken. */
+  /** Two files whose sizes are each other's were most likely renamed, two sections' sizes exchanged: neither is taken. */
   #doubtSwapped(drafts: readonly Draft[]): void {
-    if (this.#medium.kind !== 'folder') return;
+    if (this.#medium.kind === 'memory') return;
     const wrong = drafts.filter(
       ({ status, match }) => (status === 'short' || status === 'long') && match.blob !== null,
     );

@@ -156,14 +156,17 @@ function tellListedSize({ faults }: Leftovers, { name, from, listedSize, size, s
 class OpenRegions {
   readonly #byName = new Map<string, Match>();
   readonly #bySize = new Map<number, Match>();
+  readonly #named = new Map<number, Match>();
 
   constructor({ medium, header, matches }: Leftovers) {
     if (medium.memory !== null || header === null) return;
     for (const match of matches) {
       const { name, filesz, inside } = match.segment;
       if (match.blob !== null || inside) continue;
-      if (name !== null) this.#byName.set(name, match);
-      else this.#bySize.set(alignUp(filesz, 4), match);
+      if (name !== null) {
+        this.#byName.set(name, match);
+        this.#named.set(alignUp(filesz, 4), match);
+      } else this.#bySize.set(alignUp(filesz, 4), match);
     }
   }
 
@@ -174,8 +177,12 @@ class OpenRegions {
       const named = this.#byName.get(stem.slice(0, stem.length - cut));
       if (named !== undefined) return named;
     }
-    const listed = this.#bySize.get(alignUp(blob.listedSize ?? blob.size, 4));
-    return listed ?? (blob.sizeIsMeasured ? this.#bySize.get(alignUp(blob.size, 4)) : undefined) ?? null;
+    const { listedSize, size, sizeIsMeasured } = blob;
+    const listed = this.#bySize.get(alignUp(listedSize ?? size, 4));
+    if (listed !== undefined || !sizeIsMeasured || listedSize === null || sameSize(listedSize, size))
+      return listed ?? null;
+    // A file of another size than it should have may be another's.
+    return this.#bySize.get(alignUp(size, 4)) ?? this.#named.get(alignUp(size, 4)) ?? null;
   }
 }
 

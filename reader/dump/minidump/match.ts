@@ -38,6 +38,12 @@ export function distances(matches: Iterable<{ segment: HeaderSegment; paddr: num
   return counts;
 }
 
+export interface Matched {
+  readonly matches: Match[];
+  /** Blobs that may be of either of two regions, and have no place that others leave them. */
+  readonly leftOut: readonly { readonly blob: Blob; readonly why: string }[];
+}
+
 /** Matches by address; `blobs` are those that may be regions. Blobs that were used are added to `used`. */
 export function matchByAddress(
   segments: readonly HeaderSegment[],
@@ -45,7 +51,7 @@ export function matchByAddress(
   used: Set<Blob>,
   medium: Medium,
   faults: Faults,
-): Match[] {
+): Matched {
   const byPaddr = new Map<number, Blob[]>();
   const add = (paddr: number | null, blob: Blob) => {
     if (paddr === null) return;
@@ -97,7 +103,10 @@ export function matchByAddress(
   }
   dropUncertain(matches, faults);
   pairByNeighbours(matches, blobs, used, medium, faults);
-  return matches.filter(({ segment, blob }) => segment.certain || blob !== null);
+  return {
+    matches: matches.filter(({ segment, blob }) => segment.certain || blob !== null),
+    leftOut: [...doubtful].filter(([blob]) => !used.has(blob)).map(([blob, why]) => ({ blob, why })),
+  };
 }
 
 /** Program headers behind e_phnum and table entries behind the count are used only where the other side names them. */

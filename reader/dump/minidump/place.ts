@@ -223,7 +223,8 @@ class Placer {
   #match(header: MinidumpHeader, vmcoreinfo: Vmcoreinfo | null): Match[] {
     const { blobs } = this.#medium;
     const candidates = blobs.filter(blob => !this.#used.has(blob));
-    const matches = matchByAddress(header.segments, candidates, this.#used, this.#medium, this.#faults);
+    const { matches, leftOut } = matchByAddress(header.segments, candidates, this.#used, this.#medium, this.#faults);
+    for (const { blob, why } of leftOut) this.#leaveOut(blob, why);
     const unaddressed = candidates.filter(({ paddr, loose, source }) => paddr === null && !loose && source !== null);
     if (unaddressed.length > 0) {
       const { doubtful } = tieByContent(matches, unaddressed, header, vmcoreinfo, this.#used);
