@@ -1,4 +1,4 @@
-// Opens any dump: probes in order, each of which says why the input is not of its kind.
+// Opens any dump: probes in order; where none takes it, what was seen is told.
 import type { CodecEngines } from '../codecs/codec.js';
 import { InputError } from '../fault.js';
 import { isFlattened } from '../formats/flattened.js';
@@ -37,13 +37,9 @@ const HEAD = 4096;
 export async function openDump(sources: readonly ByteSource[], options: OpenOptions = {}): Promise<OpenedDump> {
   const issues = options.issues ?? new Issues();
   const input = prepare(sources, options, issues);
-  let folderRefusal = '';
   for (const kind of PROBES) {
     const answer = kind.probe(input);
-    if (typeof answer === 'string') {
-      if (kind === minidumpFolderProbe) folderRefusal = answer;
-      continue;
-    }
+    if (typeof answer === 'string') continue;
     const opened = await answer();
     const { vmcoreinfo } = options;
     return new OpenedDump({
@@ -55,18 +51,19 @@ export async function openDump(sources: readonly ByteSource[], options: OpenOpti
       issues,
     });
   }
-  throw unknown(input, folderRefusal);
+  throw unknown(input);
 }
 
 /** How many of the first bytes are told. */
 const TOLD = 16;
 
 /** What was seen where a format would have its mark, and what to try. */
-function unknown({ name, isFolder, head }: DumpInput, folderRefusal: string): InputError {
+function unknown({ name, isFolder, head }: DumpInput): InputError {
   const place = { source: name, record: 'first bytes', offset: 0, field: 'magic' };
   const what = 'it is no dump that is known here';
   if (isFolder) {
-    return new InputError({ source: name, nowhere: 'absent', record: 'folder' }, `${what}: ${folderRefusal}`);
+    const why = `${what}: the folder has neither md_*.BIN files nor a dump_info.txt`;
+    return new InputError({ source: name, nowhere: 'absent', record: 'folder' }, why);
   }
   if (head.length === 0) return new InputError(place, `${what}: the file is empty`);
   const bytes = head.subarray(0, TOLD);
