@@ -31,7 +31,8 @@ export class Kernel {
   readonly physical: PhysicalMemory;
   readonly pageSize: number;
   readonly vmcoreinfo: Vmcoreinfo | null;
-  readonly #own: Symbols;
+  /** Those of `symbols` that are the kernel's own. */
+  readonly own: Symbols;
   readonly #openTypes: () => Types | null;
   readonly #source: (address: bigint) => readonly SourceFrame[];
   #types: { readonly found: Types | null } | null = null;
@@ -42,7 +43,7 @@ export class Kernel {
     this.dump = dump;
     this.arch = arch;
     this.symbols = symbols;
-    this.#own = own;
+    this.own = own;
     this.#openTypes = types;
     this.#source = source;
     this.issues = issues;
@@ -67,7 +68,7 @@ export class Kernel {
   expect(names: Iterable<string>): void {
     const missing = [...names].filter(name => !this.#known.has(name));
     if (missing.length === 0) return;
-    const found = this.#own.resolve(missing);
+    const found = this.own.resolve(missing);
     for (const name of missing) this.#known.set(name, found.get(name) ?? null);
   }
 

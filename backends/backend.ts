@@ -14,6 +14,8 @@ export interface Backend {
   readonly name: string;
   /** True where registered regions change nothing in what it writes: a caller need not register any. */
   readonly ignoresRegions?: true;
+  /** True where it stands for no registry's client, so that regions of no series need not pass through one and its limit. */
+  readonly takesAll?: true;
   /** null: accepted. */
   register(region: Region): Refusal | null;
   unregister(region: Region): Refusal | null;

@@ -8,6 +8,7 @@ import type { Media } from './firmware/media.js';
 import { openQcomMinidump, type QualcommOptions } from './qcom-minidump.js';
 import { openQcomMsm } from './qcom-msm.js';
 import { openRaw } from './raw.js';
+import { openRawCore } from './raw-core.js';
 import { openVmcore } from './vmcore/vmcore.js';
 
 export type BackendName = 'default' | 'qcom-minidump' | 'qcom-msm' | 'debug-kinfo' | 'raw' | 'vmcore';
@@ -23,7 +24,7 @@ export interface BackendOptions {
   readonly firmwareReady?: boolean;
   /**
    * debug-kinfo: bytes of the area (`216`, the newest kernel's); qcom-msm: what comes before the regions' sections (`table-banner`); vmcore: `elf32` or `elf64`
-   * (as kexec-tools chooses).
+   * (as kexec-tools chooses); raw: `files` (a file a region) or `core` (one ELF core).
    */
   readonly layout?: string;
   /** qcom-msm: CONFIG_MINIDUMP_MAX_ENTRIES + 1 (201). */
@@ -56,7 +57,7 @@ const KINDS: Readonly<Record<BackendName, Kind>> = {
       }),
   },
   'debug-kinfo': { takes: ['layout'], open: ({ layout }) => openDebugKinfo(kinfoLayoutOf(layout)) },
-  raw: { takes: [], open: openRaw },
+  raw: { takes: ['layout'], open: ({ layout }) => rawOf(layout) },
   vmcore: { takes: ['layout'], open: ({ layout }) => openVmcore(elfBitsOf(layout)) },
 };
 
@@ -113,6 +114,12 @@ function elfBitsOf(layout: string | undefined): 32 | 64 | null {
   if (layout === 'elf32') return 32;
   if (layout === 'elf64') return 64;
   throw new BackendOptionError(`vmcore has no layout ${JSON.stringify(layout)}: it is elf32 or elf64`);
+}
+
+function rawOf(layout: string | undefined): Backend {
+  if (layout === undefined || layout === 'files') return openRaw();
+  if (layout === 'core') return openRawCore();
+  throw new BackendOptionError(`raw has no layout ${JSON.stringify(layout)}: it is files or core`);
 }
 
 function kinfoLayoutOf(layout: string | undefined): KinfoLayout {

@@ -30,6 +30,7 @@ const MAP_NAME = 'map.json';
 
 class RawBackend implements Backend {
   readonly name = 'raw';
+  readonly takesAll = true;
   readonly #regions: Region[] = [];
 
   register(region: Region): Refusal | null {

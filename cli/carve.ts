@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
+import { type Kernel, openKernel } from 'kdumpling/analysis';
 import {
   BACKEND_NAMES,
   type Backend,
@@ -24,8 +25,8 @@ import {
   type TargetKernel,
 } from 'kdumpling/producer';
 import { type Dump, InputError, type Issue, Issues } from 'kdumpling/reader';
-import { decodeRegionSet, type RegionRequest } from 'kdumpling/reader/formats/region-set';
-import { NewFolder, systemError } from 'kdumpling/reader/node';
+import { bootOf, decodeRegionSet, type RegionRequest, type RegionSetFile } from 'kdumpling/reader/formats/region-set';
+import { FileSource, NewFolder, systemError } from 'kdumpling/reader/node';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import {
   addDumpOptions,
@@ -33,7 +34,6 @@ import {
   type DumpOptions,
   dumpArgument,
   openDumpArgument,
-  openDumpSymbols,
   type SymbolOptions,
 } from './dump-argument.js';
 import { jsonIssues, toJson } from './json.js';
@@ -43,7 +43,7 @@ import { targetKernel } from './target-kernel.js';
 export interface CarveAnswer {
   /** Last part of the output folder's path. */
   readonly output: string;
-  /** Whose rules the regions were registered by; null for a back-end that takes none. */
+  /** Whose rules the regions were registered by; null for a back-end that takes none, and for a user's regions in one that has no registry. */
   readonly series: SeriesName | null;
   readonly backend: string;
   /** The back-end's files; `paddr` where an image of memory begins, else null. */
@@ -120,7 +120,7 @@ export const command: DefineCommand = context =>
         .option('--bare', 'Qualcomm, folder: without dump_info.txt and load.cmm')
         .option(
           '--layout <name>',
-          'debug-kinfo: bytes of its area; qcom-msm: the shape of its header; vmcore: elf32 or elf64',
+          'debug-kinfo: bytes of its area; qcom-msm: the shape of its header; vmcore: elf32 or elf64; raw: files or core',
         )
         .option('--json', 'print one JSON value'),
     ),
@@ -138,7 +138,7 @@ async function run(context: CommandContext, dumps: readonly string[], options: C
   const backend = open(options);
   const dump = await openDumpArgument(dumps, options);
   try {
-    const answer = carve(dump, sets, backend, options);
+    const answer = await carve(dump, sets, backend, options);
     const { json, issues, partial } = answer;
     context.answer({ json, text: () => lines(json, options.output), issues, partial }, options);
   } finally {
@@ -149,23 +149,24 @@ async function run(context: CommandContext, dumps: readonly string[], options: C
 interface Sets {
   /** null: none of a series. */
   readonly series: SeriesName | null;
-  readonly requests: readonly RegionRequest[];
+  /** A user's. */
+  readonly files: readonly RegionSetFile[];
 }
 
 /** Names of series and files; @throws UsageError for two series, InputError for a file that is no set. */
 function readSets(texts: readonly string[]): Sets {
   let series: SeriesName | null = null;
-  const requests: RegionRequest[] = [];
+  const files: RegionSetFile[] = [];
   for (const text of texts) {
     if (isSeriesName(text)) {
       if (series !== null && series !== text) throw new UsageError(`one kernel has one series: ${series} or ${text}`);
       series = text;
-    } else requests.push(...readSetFile(text));
+    } else files.push(readSetFile(text));
   }
-  return { series, requests };
+  return { series, files };
 }
 
-function readSetFile(path: string): readonly RegionRequest[] {
+function readSetFile(path: string): RegionSetFile {
   const source = basename(path);
   let text: string;
   try {
@@ -182,7 +183,7 @@ function readSetFile(path: string): readonly RegionRequest[] {
       { source, record: 'region set', offset: LARGEST_SET_FILE, field: 'content' },
       'a region set of more than 16 MiB is a mistake',
     );
-  return decodeRegionSet(text, source).regions;
+  return decodeRegionSet(text, source);
 }
 
 function open(options: CarveArguments): Backend {
@@ -199,14 +200,31 @@ function open(options: CarveArguments): Backend {
 }
 
 /** Registers over an open dump and writes; the folder appears whole or not at all. */
-export function carve(
+export async function carve(
   dump: Dump,
   sets: Sets,
   backend: Backend,
   options: SymbolOptions & { readonly output: string },
+): Promise<{ readonly json: CarveAnswer; readonly issues: readonly Issue[]; readonly partial: boolean }> {
+  const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
+  try {
+    const given = vmlinux === null ? {} : { vmlinux };
+    return carveKernel(await openKernel(dump, { ...given, force: options.force === true }), sets, backend, options);
+  } finally {
+    vmlinux?.close();
+  }
+}
+
+function carveKernel(
+  known: Kernel,
+  sets: Sets,
+  backend: Backend,
+  options: { readonly output: string },
 ): { readonly json: CarveAnswer; readonly issues: readonly Issue[]; readonly partial: boolean } {
+  const { dump } = known;
   const issues = new Issues();
-  const symbols = openDumpSymbols(dump, options, issues);
+  issues.addAll(known.issues);
+  const requests = ofThisDump(sets, dump, issues);
   const out = new NewFolder(options.output);
   try {
     const memory = new OverlayMemory(dump.physical, dump.pageSize);
@@ -214,12 +232,12 @@ export function carve(
     const entries = set === null ? [] : [...set.early, ...set.annotations, ...set.withBackend];
     const kernel = targetKernel({
       dump,
+      kernel: known,
       memory,
-      symbols: symbols.layers,
-      names: symbolNames(entries, sets.requests),
+      names: symbolNames(entries, requests),
       issues,
     });
-    const rules = sets.series ?? USER_SERIES;
+    const rules = sets.series ?? (backend.takesAll ? null : USER_SERIES);
     const series = backend.ignoresRegions ? null : rules;
     // A core image of regions that nobody takes would only be memory that the kernel did not have.
     const carved: Carved = backend.ignoresRegions
@@ -229,7 +247,7 @@ export function carve(
           memory,
           series: rules,
           withSet: set !== null,
-          requests: sets.requests,
+          requests,
           backend,
           issues,
         });
@@ -250,7 +268,8 @@ export function carve(
     };
     writeManifest(out, manifest);
     out.finish();
-    const all = [...dump.issues, ...issues];
+    tellLeft(carved, rules, issues);
+    const all = issues.list();
     const json = {
       output: basename(options.output),
       series,
@@ -260,12 +279,37 @@ export function carve(
       leftOut,
       issues: jsonIssues(all),
     };
-    return { json, issues: all, partial: lost || isPartial(kernel, carved, sets.requests) };
+    return { json, issues: all, partial: lost || isPartial(kernel, carved, requests) || issues.has('other-boot') };
   } catch (error) {
     out.abort();
     if (error instanceof BackendOptionError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+/** What may be registered over this dump: addresses that are of another one only would be those of anything. */
+function ofThisDump({ files }: Sets, dump: Dump, issues: Issues): readonly RegionRequest[] {
+  const boot = bootOf(dump.vmcoreinfo);
+  return files.flatMap(file => {
+    if (file.boot === undefined || file.boot === boot) return file.regions;
+    const kept = file.regions.filter(request => !('thisDump' in request));
+    const left = file.regions.length - kept.length;
+    if (left > 0) {
+      const message = `${left} regions are left out: their addresses are those of another boot (${file.boot}), and this one is ${boot}`;
+      issues.add('other-boot', message);
+    }
+    return kept;
+  });
+}
+
+/** What a full registry had no room for. */
+function tellLeft({ leftOut, regions }: Carved, series: SeriesName | null, issues: Issues): void {
+  const left = leftOut.filter(({ code, why }) => code === 'refused' && why.endsWith('(ENOSPC)'));
+  if (left.length === 0) return;
+  issues.add(
+    'no-space-left',
+    `${left.length} regions are left, since ${series ?? 'the registry'} has no room for more than these ${regions.length} (ENOSPC); the back-end raw takes any number`,
+  );
 }
 
 /** A series' symbol that the kernel does not have is the kernel's affair, as long as its data symbols are known at all. */
@@ -317,9 +361,12 @@ const shellWord = (text: string): string =>
 /** @param folder the output folder as the user named it */
 function* lines(answer: CarveAnswer, folder: string): Iterable<string> {
   const bytes = answer.regions.reduce((sum, { size }) => sum + size, 0);
-  if (answer.series === null) yield `${answer.backend} shows all old memory: no region is registered for it`;
-  else
-    yield `${answer.regions.length} regions, ${bytes} bytes, registered as ${answer.series} does; ${answer.leftOut.length} left out`;
+  const regions = `${answer.regions.length} regions, ${bytes} bytes`;
+  if (answer.series !== null)
+    yield `${regions}, registered as ${answer.series} does; ${answer.leftOut.length} left out`;
+  else if (answer.regions.length > 0) yield `${regions}, in no registry; ${answer.leftOut.length} left out`;
+  else if (answer.leftOut.length > 0) yield `no region, ${answer.leftOut.length} left out`;
+  else yield `${answer.backend} shows all old memory: no region is registered for it`;
   for (const { id, name, vaddr, paddr, size, sizeFrom } of answer.regions) {
     const bound = sizeFrom === 'next-symbol' ? ' at most' : '';
     yield `${String(id).padStart(4)}  ${name.padEnd(24)} ${vaddr.padEnd(18)} ${paddr.padEnd(12)} ${size}${bound}`;

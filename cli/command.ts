@@ -1,6 +1,7 @@
 // The contract of all commands: one answer, as text for people or as one JSON value for programs; notes and progress on standard error; exit
 // status 0 answered, 1 answered in part, 2 wrong usage, 3 the input cannot be read as what it was said to be.
 import type { Command } from 'commander';
+import type { Kernel } from 'kdumpling/analysis';
 import type { Issue } from 'kdumpling/reader';
 
 export const EXIT = { answered: 0, partial: 1, usage: 2, unreadable: 3 } as const;
@@ -32,6 +33,8 @@ export interface CommandContext {
   readonly terminal: Terminal;
   /** Prints an answer and sets the exit status. */
   answer(answer: Answer, options: { readonly json?: boolean }): void;
+  /** A kernel that is open already: commands that ask a kernel ask this one, whatever DUMP they are given. */
+  readonly kernel?: Kernel;
   /** A progress bar over bytes, drawn only on a terminal. */
   progress(title: string): Promise<Progress>;
 }

@@ -71,7 +71,9 @@ function dataFolder(): string {
 
 async function replay(dump: Dump, requests: readonly RegionRequest[], work: string): Promise<DemoAnswer> {
   const minidump = join(work, 'minidump');
-  const carved = carve(dump, { series: null, requests }, openBackend('qcom-minidump'), { output: minidump });
+  const carved = await carve(dump, { series: null, files: [{ regions: requests }] }, openBackend('qcom-minidump'), {
+    output: minidump,
+  });
   if (carved.json.leftOut.length > 0) fail(`${carved.json.leftOut[0].name} was not registered`);
   const core = join(work, 'core');
   const size = putTogether(minidump, core);

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
 import { type LayeredSymbols, openSymbols, openTypes, type Types } from 'kdumpling/reader/debuginfo';
-import { type DumpSpec, FileSource, openFile, parseDumpSpec } from 'kdumpling/reader/node';
+import { type DumpSpec, FileSource, type OpenFileOptions, openFile, parseDumpSpec } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
 
 /** One line of help for the argument, the same in every command. */
@@ -80,12 +80,16 @@ const pathsOf = (argument: Exclude<DumpSpec, { kind: 'folder' }>): readonly stri
   argument.kind === 'files' ? argument.paths : argument.images.map(({ path }) => path);
 
 /** @throws UsageError, InputError */
-export async function openDumpArgument(texts: readonly string[], options: DumpOptions): Promise<Dump> {
+export async function openDumpArgument(
+  texts: readonly string[],
+  options: DumpOptions,
+  memory: Pick<OpenFileOptions, 'log' | 'only'> = {},
+): Promise<Dump> {
   const argument = parseDumpArgument(texts);
   const set = parseOverrides(options.set);
   const vmcoreinfo = options.vmcoreinfo === undefined ? {} : { vmcoreinfo: smallText(options.vmcoreinfo) };
   try {
-    return await openFile(argument, { set, ...vmcoreinfo });
+    return await openFile(argument, { set, ...vmcoreinfo, ...memory });
   } catch (error) {
     // The value of a --set.
     if (error instanceof RangeError && set.size > 0) throw new UsageError(error.message);

@@ -40,8 +40,12 @@ export async function answerFromKernel(
   dump: readonly string[],
   options: KernelOptions,
   empty: KernelAnswer['json'],
-  ask: (kernel: Kernel, issues: Issues) => KernelAnswer | Promise<KernelAnswer>,
+  ask: Ask,
 ): Promise<void> {
+  if (context.kernel !== undefined) {
+    await answerFrom(context, context.kernel, options, empty, ask);
+    return;
+  }
   const opened = await openDumpArgument(dump, options);
   const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
   try {
@@ -49,24 +53,31 @@ export async function answerFromKernel(
       ...(vmlinux === null ? {} : { vmlinux }),
       force: options.force === true,
     });
-    const issues = new Issues();
-    const answer = await askOrMiss(kernel, issues, empty, ask);
-    const all = new Issues();
-    all.addAll(kernel.issues);
-    all.addAll(issues);
-    context.answer(withIssues(answer, all), options);
+    await answerFrom(context, kernel, options, empty, ask);
   } finally {
     vmlinux?.close();
     opened.close();
   }
 }
 
-async function askOrMiss(
+type Ask = (kernel: Kernel, issues: Issues) => KernelAnswer | Promise<KernelAnswer>;
+
+async function answerFrom(
+  context: CommandContext,
   kernel: Kernel,
-  issues: Issues,
+  options: KernelOptions,
   empty: KernelAnswer['json'],
-  ask: (kernel: Kernel, issues: Issues) => KernelAnswer | Promise<KernelAnswer>,
-): Promise<KernelAnswer> {
+  ask: Ask,
+): Promise<void> {
+  const issues = new Issues();
+  const answer = await askOrMiss(kernel, issues, empty, ask);
+  const all = new Issues();
+  all.addAll(kernel.issues);
+  all.addAll(issues);
+  context.answer(withIssues(answer, all), options);
+}
+
+async function askOrMiss(kernel: Kernel, issues: Issues, empty: KernelAnswer['json'], ask: Ask): Promise<KernelAnswer> {
   try {
     return await ask(kernel, issues);
   } catch (error) {

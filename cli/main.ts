@@ -16,6 +16,7 @@ import { ReaderGone, writeStandardOutput } from './standard-output.js';
 /** name -> one line of help, and where the command is. */
 const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: DefineCommand }> }> = {
   demo: { about: "run the whole pipeline on a real kernel's regions", load: () => import('./demo.js') },
+  advise: { about: 'the smallest region set that keeps the answers of analyses', load: () => import('./advise.js') },
   assemble: { about: 'put an ELF core together from a region dump', load: () => import('./assemble.js') },
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
   config: { about: "print the kernel's .config", load: () => import('./config.js') },

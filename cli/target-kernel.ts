@@ -1,16 +1,20 @@
 // A dump as the producer asks of it: symbols from the dump and from vmlinux, sizes and lengths from VMCOREINFO, addresses by the linear and image maps.
+import { type Kernel, Missing } from 'kdumpling/analysis';
+import { objectsOfType } from 'kdumpling/analysis/advise';
+import { struct } from 'kdumpling/analysis/object';
+import { withoutTables } from 'kdumpling/analysis/vtop';
 import type { OverlayMemory, TargetKernel, TargetSymbol } from 'kdumpling/producer';
-import { type AddressRange, type Dump, InputError, type Issues } from 'kdumpling/reader';
+import { type AddressRange, type Dump, InputError, type Issues, MemoryFault } from 'kdumpling/reader';
 import type { Architecture, LinearRange } from 'kdumpling/reader/arch';
-import type { KernelSymbol, Symbols } from 'kdumpling/reader/debuginfo';
+import { type KernelSymbol, LayeredSymbols, type Symbols } from 'kdumpling/reader/debuginfo';
 import { type Note, NT_VMCOREDD } from 'kdumpling/reader/formats/notes';
 import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 
 export interface TargetKernelParts {
   readonly dump: Dump;
+  /** Of the same dump: finds symbols that are in no table, and all objects of a type. */
+  readonly kernel: Kernel;
   readonly memory: OverlayMemory;
-  /** In order of trust; the first that knows a name says where it is. */
-  readonly symbols: readonly Symbols[];
   /** Names that will be asked for: found in one pass. */
   readonly names: readonly string[];
   readonly issues: Issues;
@@ -50,8 +54,9 @@ export function targetKernel(parts: TargetKernelParts): TargetKernel {
     );
   }
   const maps = new Maps(dump, arch);
-  const symbols = new TargetSymbols(parts.symbols, [...parts.names, ...NAMES]);
+  const symbols = new TargetSymbols(sourcesOf(parts.kernel.own), [...parts.names, ...NAMES]);
   const info = dump.vmcoreinfo;
+  const objects = (type: string) => objectsIn(parts.kernel, type, parts.issues);
   const kernel: TargetKernel = {
     arch,
     littleEndian: memory.littleEndian,
@@ -61,15 +66,32 @@ export function targetKernel(parts: TargetKernelParts): TargetKernel {
     cpuNotes: dump.notes.filter(isPerCpu),
     linearRanges: maps.linearRanges,
     symbol: name => symbols.find(name),
-    sizeOf: type => info?.size(type) ?? null,
+    sizeOf: type => info?.size(type) ?? objects(type)?.size ?? null,
     offsetOf: (type, member) => info?.offset(type, member) ?? null,
-    objectsOf: () => null,
+    objectsOf: type => objects(type)?.addresses ?? null,
     lengthOf: name => info?.length(name) ?? null,
     translate: vaddr => maps.translate(vaddr),
     linearAddress: paddr => maps.linearAddress(paddr),
   };
   if (info === null) return kernel;
   return { ...kernel, vmcoreinfo: { ...placeVmcoreinfo(kernel, memory, info, parts.issues), atCrash: info.text } };
+}
+
+/** In order of trust; the first that knows a name says where it is. */
+const sourcesOf = (symbols: Symbols): readonly Symbols[] =>
+  symbols instanceof LayeredSymbols ? symbols.layers.flatMap(sourcesOf) : [symbols];
+
+/** All objects of a type, and its size; null where the dump cannot tell either. */
+function objectsIn(kernel: Kernel, type: string, issues: Issues) {
+  try {
+    const addresses = objectsOfType(kernel, type, issues);
+    return addresses === null ? null : { addresses, size: struct(kernel, type).size };
+  } catch (error) {
+    if (error instanceof Missing) issues.add(`missing-${error.kind}`, error.message);
+    else if (error instanceof MemoryFault) issues.add('unreadable-memory', error.message, error.address);
+    else throw error;
+    return null;
+  }
 }
 
 const isPerCpu = (note: Note): boolean =>
@@ -101,11 +123,17 @@ class Maps {
 
   /** Where a map ends, the address just behind it has a place too: `_end` is one. */
   translate(vaddr: bigint): number | null {
-    const paddr = this.#dump.virtual.translate(vaddr);
+    const paddr = this.#translate(vaddr);
     if (paddr >= 0) return paddr;
     if (!this.#ends.has(vaddr)) return null;
-    const before = this.#dump.virtual.translate(vaddr - 1n);
+    const before = this.#translate(vaddr - 1n);
     return before < 0 ? null : before + 1;
+  }
+
+  /** virt_to_phys() knows no page tables. */
+  #translate(vaddr: bigint): number {
+    const { virtual } = this.#dump;
+    return withoutTables(virtual, () => virtual.translate(vaddr));
   }
 
   /** phys_to_virt: arithmetic, also for memory that a map is not proven for. */

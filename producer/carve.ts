@@ -11,6 +11,7 @@ import type { LeftOut, Resolution, SizeFrom } from './placer.js';
 import type { Region } from './region.js';
 import { REGION_SETS, type RegionSet } from './region-sets/index.js';
 import {
+  ID_VMCOREINFO,
   isRefusal,
   Kmemdump,
   KmemdumpRfc1,
@@ -25,8 +26,8 @@ export interface CarveRequest {
   /** Its memory must be `memory`. */
   readonly kernel: TargetKernel;
   readonly memory: OverlayMemory;
-  /** Whose rules hold. */
-  readonly series: SeriesName;
+  /** Whose rules hold; null: no registry's, so that any number of regions is taken. */
+  readonly series: SeriesName | null;
   /** Whether the series' own regions are registered, or only those of `requests`. */
   readonly withSet: boolean;
   /** A user's regions: registered at run time after the kernel's own, before the back-end comes. */
@@ -84,17 +85,13 @@ class Carving {
   }
 
   get #set(): RegionSet {
-    return this.#request.withSet ? REGION_SETS[this.#request.series] : NO_SET;
+    const { series, withSet } = this.#request;
+    return withSet && series !== null ? REGION_SETS[series] : NO_SET;
   }
 
   run(): Carved {
     const { series } = this.#request;
-    const regions =
-      series === 'kmemdump-rfc1'
-        ? this.#rfc1()
-        : series === 'kmemdump-rfc2' || series === 'kmemdump-rfc3'
-          ? this.#kmemdump(series)
-          : this.#meminspect(series);
+    const regions = this.#played(series);
     return {
       regions: [...this.#outside, ...regions].map(region => ({
         ...region,
@@ -102,6 +99,38 @@ class Carving {
       })),
       leftOut: this.#resolver.leftOut,
     };
+  }
+
+  #played(series: SeriesName | null): Region[] {
+    switch (series) {
+      case null:
+        return this.#plain();
+      case 'kmemdump-rfc1':
+        return this.#rfc1();
+      case 'kmemdump-rfc2':
+      case 'kmemdump-rfc3':
+        return this.#kmemdump(series);
+      default:
+        return this.#meminspect(series);
+    }
+  }
+
+  /** No registry: VMCOREINFO, then what was asked for, by ascending IDs. */
+  #plain(): Region[] {
+    const { requests, backend } = this.#request;
+    const regions: Region[] = [];
+    let next = ID_VMCOREINFO;
+    const register = (resolution: Resolution) => {
+      const { name, vaddr, paddr, size } = resolution;
+      const region: Region = { id: next++, name, vaddr, paddr, size };
+      const refusal = backend.register(region);
+      this.#told(resolution, refusal ?? region.id);
+      if (refusal === null) regions.push(region);
+    };
+    for (const resolution of this.#resolver.entries(this.#set.early)) register(resolution);
+    next = Math.max(next, ID_VMCOREINFO + 1);
+    for (const resolution of this.#resolver.requests(requests)) register(resolution);
+    return regions;
   }
 
   get #options() {
@@ -184,7 +213,8 @@ class Carving {
   #id(resolution: Resolution, dynamic: number): number {
     if (typeof resolution.id === 'number') return resolution.id;
     if (resolution.id === null) return dynamic;
-    const id = SERIES[this.#request.series].names.indexOf(resolution.id);
+    const { series } = this.#request;
+    const id = series === null ? -1 : SERIES[series].names.indexOf(resolution.id);
     return id < 0 ? dynamic : id;
   }
 

@@ -103,16 +103,24 @@ export class Resolver extends Placer {
       const name = request.name ?? request.symbol;
       const symbol = this.symbol(name, [request.symbol]);
       if (symbol === undefined) return;
+      const offset = request.offset ?? 0;
       const sized: Sized | undefined =
-        request.length === null
-          ? this.size(name, symbol, { of: 'symbol' })
-          : { size: request.length, from: 'region-set' };
-      if (sized !== undefined) yield* this.place(name, id, symbol.address, sized);
+        request.length === null ? this.#rest(name, symbol, offset) : { size: request.length, from: 'region-set' };
+      if (sized === undefined) return;
+      if (request.perCpu === true) yield* this.#copies(name, symbol, offset, sized);
+      else yield* this.place(name, id, this.words.add(symbol.address, offset), sized);
     } else if (request.kind === 'type') {
       yield* this.#objects(request.type, request.name ?? request.type);
     } else {
       yield* this.#range(request);
     }
+  }
+
+  /** From `offset` to the end. */
+  #rest(name: string, symbol: TargetSymbol, offset: number): Sized | undefined {
+    const whole = this.size(name, symbol, { of: 'symbol' });
+    if (whole === undefined || offset < whole.size) return whole && { ...whole, size: whole.size - offset };
+    return this.leave(name, 'unknown-size', `it has ${whole.size} bytes, and none behind ${offset}`, symbol.address);
   }
 
   *#range(request: RegionRequest & { readonly kind: 'virtual' | 'physical' }): Iterable<Resolution> {
@@ -286,14 +294,19 @@ export class Resolver extends Placer {
     const symbol = this.symbol(name, [name]);
     if (symbol === undefined) return;
     const sized = this.size(name, symbol, { of: 'symbol', type });
-    if (sized === undefined) return;
+    if (sized !== undefined) yield* this.#copies(name, symbol, 0, sized);
+  }
+
+  /** Every possible CPU's copy, `offset` bytes into it. */
+  *#copies(name: string, symbol: TargetSymbol, offset: number, sized: Sized): Iterable<Resolution> {
     const cpus = this.words.possibleCpus();
     if (cpus === null) {
       this.leave(name, 'unresolved', '__cpu_possible_mask and __per_cpu_offset are not to be had', symbol.address);
       return;
     }
-    for (const { cpu, offset } of cpus) {
-      yield* this.place(`${name}[${cpu}]`, null, this.words.add(symbol.address, offset), sized);
+    for (const copy of cpus) {
+      const place = this.words.add(this.words.add(symbol.address, copy.offset), offset);
+      yield* this.place(`${name}[${copy.cpu}]`, null, place, sized);
     }
   }
 

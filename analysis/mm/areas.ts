@@ -78,7 +78,7 @@ function areasOf(kernel: Kernel, mm: bigint, layout: Struct, issues: Issues): Ar
 }
 
 /** Addresses of vm_area_structs, by rising start. */
-function areaAddresses(kernel: Kernel, mm: bigint, layout: Struct, issues: Issues): Iterable<bigint> {
+export function areaAddresses(kernel: Kernel, mm: bigint, layout: Struct, issues: Issues): Iterable<bigint> {
   // A maple tree since 6.1 (commit 524e00b36e8c); before that a list beside an rbtree (the list went with commit 763ecb035029).
   if (layout.has('mm_mt'))
     return mapleEntries(kernel, layout.address('mm_mt')(mm), issues, { name: 'mm_struct.mm_mt' });

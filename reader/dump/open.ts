@@ -4,10 +4,11 @@ import { InputError } from '../fault.js';
 import { isFlattened } from '../formats/flattened.js';
 import { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import { Issues } from '../issue.js';
+import type { ReadLog } from '../recording-memory.js';
 import type { ByteSource } from '../source.js';
 import type { DumpInput } from './container.js';
 import { FlattenedSource } from './flattened.js';
-import { OpenedDump } from './opened-dump.js';
+import { type OnlyRegion, OpenedDump } from './opened-dump.js';
 import { PROBES } from './probes.js';
 
 export interface OpenOptions {
@@ -25,6 +26,10 @@ export interface OpenOptions {
   readonly engines?: CodecEngines;
   /** Where findings go (default: a list of the dump's own). */
   readonly issues?: Issues;
+  /** The dump is taken for a core of these regions alone, ascending by physical address. */
+  readonly only?: readonly OnlyRegion[];
+  /** Notes what is read of the dump's memory (searches and what identifies the dump apart). */
+  readonly log?: ReadLog;
 }
 
 const DEFAULT_CACHE = 1 << 24;
@@ -49,6 +54,8 @@ export async function openDump(sources: readonly ByteSource[], options: OpenOpti
       set: options.set ?? new Map(),
       vmcoreinfo: typeof vmcoreinfo === 'string' ? new Vmcoreinfo(vmcoreinfo) : (vmcoreinfo ?? null),
       issues,
+      only: options.only ?? null,
+      log: options.log ?? null,
     });
   }
   throw unknown(input);

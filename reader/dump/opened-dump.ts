@@ -4,12 +4,13 @@ import type { Architecture } from '../arch/arch.js';
 import { architectureByName } from '../arch/index.js';
 import { buildAddressMap } from '../build-map.js';
 import { UTSNAME_FIELDS } from '../formats/diskdump.js';
-import type { ProgramHeader } from '../formats/elf.js';
+import { type ProgramHeader, PT_LOAD } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
 import { decodeRealBytes, isRealBytes } from '../formats/real-bytes.js';
 import { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Issues } from '../issue.js';
 import type { PhysicalMemory } from '../memory.js';
+import { type ReadLog, RecordingMemory } from '../recording-memory.js';
 import type { ByteSource } from '../source.js';
 import { isPowerOfTwo } from '../u64.js';
 import { Attributes } from './attributes.js';
@@ -18,11 +19,18 @@ import { cpuFacts, cpusOf, type DumpCpu } from './cpus.js';
 import { type DeviceDump, deviceDumps } from './device-dumps.js';
 import type { Container, Dump } from './dump.js';
 import { byteOrderByTokens, identifyArchitecture } from './identify.js';
-import { RealMemory } from './real-memory.js';
+import { allBut, FILLED, fillingOf, MaskedMemory } from './masked-memory.js';
 import { findVmcoreinfo, noteByteOrder, VMCOREINFO_NAME } from './vmcoreinfo.js';
 
 const DEFAULT_PAGE = 4096;
 const LINES = 'linux.vmcoreinfo.lines.';
+
+/** A stretch of physical memory that a region core would hold, and the virtual address of its first byte there (0 for none). */
+export interface OnlyRegion {
+  readonly start: number;
+  readonly end: number;
+  readonly vaddr: bigint;
+}
 
 export interface DumpParts {
   readonly name: string;
@@ -33,7 +41,22 @@ export interface DumpParts {
   /** VMCOREINFO as the user gave it. */
   readonly vmcoreinfo: Vmcoreinfo | null;
   readonly issues: Issues;
+  /** All of memory that is taken to be there, ascending; null: what the container has. */
+  readonly only: readonly OnlyRegion[] | null;
+  /** Notes what is read of memory. */
+  readonly log: ReadLog | null;
 }
+
+const asSegment = ({ start, end, vaddr }: OnlyRegion): ProgramHeader => ({
+  type: PT_LOAD,
+  flags: 0,
+  offset: 0,
+  vaddr,
+  paddr: start,
+  filesz: end - start,
+  memsz: end - start,
+  align: 0,
+});
 
 export class OpenedDump implements Dump {
   readonly name: string;
@@ -47,6 +70,8 @@ export class OpenedDump implements Dump {
   readonly #given: Vmcoreinfo | null;
   readonly #set: ReadonlyMap<string, string>;
   readonly #attributes: Attributes;
+  readonly #only: DumpParts['only'];
+  readonly #log: ReadLog | null;
   readonly #arch: Architecture | null;
   #vmcoreinfo: Vmcoreinfo | null | undefined;
   /** Byte order of the note that the scan for VMCOREINFO came upon. */
@@ -57,7 +82,7 @@ export class OpenedDump implements Dump {
   #cpus: readonly DumpCpu[] | null = null;
   #complete = false;
 
-  constructor({ name, opened, sources, set, vmcoreinfo, issues }: DumpParts) {
+  constructor({ name, opened, sources, set, vmcoreinfo, issues, only, log }: DumpParts) {
     this.name = name;
     this.container = opened.container;
     this.segments = opened.segments;
@@ -68,6 +93,8 @@ export class OpenedDump implements Dump {
     this.#sources = sources;
     this.#given = vmcoreinfo;
     this.#set = set;
+    this.#only = only;
+    this.#log = log;
     this.#attributes = new Attributes(set);
     for (const [key, value, from] of opened.facts) this.#attributes.set(key, value, from);
     this.#arch = this.#architecture();
@@ -164,7 +191,9 @@ export class OpenedDump implements Dump {
   get physical(): PhysicalMemory {
     if (this.#physical === null) {
       this.#setOrder();
-      this.#physical = this.#withoutFilling();
+      const real = this.#withoutFilling();
+      const memory = this.#only === null ? real : new MaskedMemory(real, allBut(this.#only), '');
+      this.#physical = this.#log === null ? memory : new RecordingMemory(memory, this.#log);
     }
     return this.#physical;
   }
@@ -201,7 +230,8 @@ export class OpenedDump implements Dump {
     const { physical } = this.#opened;
     const note = this.notes.find(isRealBytes);
     const real = note === undefined ? null : decodeRealBytes(note, this.container.littleEndian, this.issues);
-    return real === null || real.length === 0 ? physical : new RealMemory(physical, real, this.pageSize);
+    if (real === null || real.length === 0) return physical;
+    return new MaskedMemory(physical, fillingOf(real, this.pageSize), FILLED);
   }
 
   get virtual(): AddressMap {
@@ -210,13 +240,13 @@ export class OpenedDump implements Dump {
       const { file, missing } = this.#opened;
       this.#virtual = buildAddressMap({
         physical,
-        segments,
-        ...(file === null ? {} : { file }),
+        segments: this.#only === null ? segments : this.#only.map(asSegment),
+        ...(file === null || this.#only !== null ? {} : { file }),
         arch,
         vmcoreinfo,
         attributes: this.#attributes,
         issues,
-        missing,
+        missing: this.#only === null ? missing : 'unregistered',
       });
     }
     return this.#virtual;

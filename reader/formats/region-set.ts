@@ -1,7 +1,10 @@
 // Region sets as files: what a user wants registered, by symbol, by address range, by type of object. JSON:
 //   { "regionSet": 1, "regions": [ {"symbol": "page_offset_base"}, {"vaddr": "0xffff…", "length": 4096, "name": "mine"}, {"paddr": "0x1000", "length": 64, "id": 60}, {"type": "task_struct"} ] }
+// Of a symbol a part ("offset", "length"), and of a per-CPU variable every possible CPU's copy ("perCpu": true). "thisDump": true marks an address that means nothing in another
+// dump; "boot" beside "regions" then says of which kernel and boot it is.
 import { InputError } from '../fault.js';
 import { jsonErrorOffset, jsonOffset } from './json-place.js';
+import type { Vmcoreinfo } from './vmcoreinfo.js';
 
 interface Named {
   /** null: the symbol's or type's name, or none. */
@@ -10,21 +13,35 @@ interface Named {
   readonly id: number | null;
 }
 
+/** An address that holds for one dump only. */
+interface OfDump {
+  readonly thisDump?: true;
+}
+
 export type RegionRequest =
-  /** A variable; `length` null: its size. */
-  | (Named & { readonly kind: 'symbol'; readonly symbol: string; readonly length: number | null })
-  /** A range by virtual address, and where it is known by its physical one too. */
+  /** A variable, from `offset` on (0 if absent); `length` null: to its end. `perCpu`: each possible CPU's copy. */
   | (Named & {
-      readonly kind: 'virtual';
-      readonly vaddr: bigint;
-      readonly paddr: number | null;
-      readonly length: number;
+      readonly kind: 'symbol';
+      readonly symbol: string;
+      readonly offset?: number;
+      readonly length: number | null;
+      readonly perCpu?: true;
     })
-  | (Named & { readonly kind: 'physical'; readonly paddr: number; readonly length: number })
+  /** A range by virtual address, and where it is known by its physical one too. */
+  | (Named &
+      OfDump & {
+        readonly kind: 'virtual';
+        readonly vaddr: bigint;
+        readonly paddr: number | null;
+        readonly length: number;
+      })
+  | (Named & OfDump & { readonly kind: 'physical'; readonly paddr: number; readonly length: number })
   /** All objects of a type. */
   | (Named & { readonly kind: 'type'; readonly type: string });
 
 export interface RegionSetFile {
+  /** Which kernel and boot `thisDump` means; see `bootOf`. */
+  readonly boot?: string;
   readonly regions: readonly RegionRequest[];
 }
 
@@ -33,7 +50,20 @@ export const REGION_SET_VERSION = 1;
 /** A set of more regions is a mistake: no firmware's table has a hundredth of it. */
 export const MOST_REGION_REQUESTS = 65536;
 const LONGEST_NAME = 128;
-const KEYS = new Set(['symbol', 'vaddr', 'paddr', 'type', 'length', 'name', 'id']);
+const KEYS = new Set(['symbol', 'vaddr', 'paddr', 'type', 'offset', 'length', 'perCpu', 'thisDump', 'name', 'id']);
+const LONGEST_BOOT = 512;
+
+/** A boot of a kernel by what VMCOREINFO says of it: two boots without KASLR cannot be told apart. */
+export function bootOf(vmcoreinfo: Vmcoreinfo | null): string {
+  if (vmcoreinfo === null) return '';
+  const base = vmcoreinfo.symbol('_stext');
+  const words = [
+    vmcoreinfo.release,
+    vmcoreinfo.buildId,
+    base === undefined ? undefined : `_stext 0x${base.toString(16)}`,
+  ];
+  return words.filter(word => word !== undefined).join(' ');
+}
 
 /** Decodes a region set. Throws InputError with the region's number and the field. */
 export function decodeRegionSet(text: string, source: string): RegionSetFile {
@@ -59,7 +89,9 @@ export function decodeRegionSet(text: string, source: string): RegionSetFile {
   if (!Array.isArray(regions) || regions.length > MOST_REGION_REQUESTS) {
     throw new InputError(fieldPlace(set, 'regions'), `expected a list of at most ${MOST_REGION_REQUESTS} regions`);
   }
+  const boot = optional(value, 'boot', set, bootText);
   return {
+    ...(boot === null ? {} : { boot }),
     regions: regions.map((region, i) => decodeRegion(region, { ...set, record: `region ${i}`, path: ['regions', i] })),
   };
 }
@@ -67,7 +99,8 @@ export function decodeRegionSet(text: string, source: string): RegionSetFile {
 /** A region set as text, one region a line. */
 export function encodeRegionSet(set: RegionSetFile): string {
   const lines = set.regions.map(region => `  ${JSON.stringify(plain(region))}`);
-  return `{"regionSet": ${REGION_SET_VERSION}, "regions": [\n${lines.join(',\n')}\n]}\n`;
+  const boot = set.boot === undefined ? '' : `"boot": ${JSON.stringify(set.boot)}, `;
+  return `{"regionSet": ${REGION_SET_VERSION}, ${boot}"regions": [\n${lines.join(',\n')}\n]}\n`;
 }
 
 interface Place {
@@ -97,24 +130,30 @@ function decodeRegion(value: unknown, place: Place): RegionRequest {
   }
   const named = { name: optional(value, 'name', place, text), id: optional(value, 'id', place, wholeNumber) };
   if (value['symbol'] !== undefined) {
-    only(value, ['vaddr', 'paddr', 'type'], 'symbol', place);
+    only(value, ['vaddr', 'paddr', 'type', 'thisDump'], 'symbol', place);
+    const offset = optional(value, 'offset', place, wholeNumber);
     return {
       kind: 'symbol',
       symbol: text(value['symbol'], 'symbol', place),
+      ...(offset === null ? {} : { offset }),
+      ...(flag(value, 'perCpu', place) ? { perCpu: true } : {}),
       length: optional(value, 'length', place, length),
       ...named,
     };
   }
   if (value['type'] !== undefined) {
-    only(value, ['vaddr', 'paddr', 'length', 'id'], 'type', place);
+    only(value, ['vaddr', 'paddr', 'offset', 'length', 'perCpu', 'thisDump', 'id'], 'type', place);
     return { kind: 'type', type: text(value['type'], 'type', place), ...named };
   }
+  only(value, ['offset', 'perCpu'], 'an address', place);
+  const ofDump = flag(value, 'thisDump', place) ? ({ thisDump: true } as const) : {};
   const vaddr = optional(value, 'vaddr', place, address);
   const paddr = optional(value, 'paddr', place, physical);
   if (vaddr !== null) {
-    return { kind: 'virtual', vaddr, paddr, length: length(value['length'], 'length', place), ...named };
+    return { kind: 'virtual', vaddr, paddr, length: length(value['length'], 'length', place), ...ofDump, ...named };
   }
-  if (paddr !== null) return { kind: 'physical', paddr, length: length(value['length'], 'length', place), ...named };
+  if (paddr !== null)
+    return { kind: 'physical', paddr, length: length(value['length'], 'length', place), ...ofDump, ...named };
   throw new InputError(fieldPlace(place, 'symbol'), 'there is none, and neither vaddr, paddr nor type');
 }
 
@@ -137,6 +176,21 @@ function text(value: unknown, field: string, place: Place): string {
     { ...fieldPlace(place, field), value: shown(value) },
     `expected text of 1 to ${LONGEST_NAME} characters`,
   );
+}
+
+const bootText: Decode<string> = (value, field, place) => {
+  if (typeof value === 'string' && value.length <= LONGEST_BOOT) return value;
+  throw new InputError(
+    { ...fieldPlace(place, field), value: shown(value) },
+    `expected text of at most ${LONGEST_BOOT} characters`,
+  );
+};
+
+/** True or absent. */
+function flag(value: Record<string, unknown>, field: string, place: Place): boolean {
+  const said = value[field] ?? false;
+  if (typeof said === 'boolean') return said;
+  throw new InputError({ ...fieldPlace(place, field), value: shown(said) }, 'expected true or false');
 }
 
 /** A number, or text in hexadecimal (0x…) or decimal. */
@@ -180,7 +234,10 @@ function plain(region: RegionRequest): Record<string, unknown> {
   if ((region.kind === 'virtual' || region.kind === 'physical') && region.paddr !== null) {
     fields['paddr'] = `0x${region.paddr.toString(16)}`;
   }
+  if (region.kind === 'symbol' && region.offset !== undefined) fields['offset'] = region.offset;
   if (region.kind !== 'type' && region.length !== null) fields['length'] = region.length;
+  if (region.kind === 'symbol' && region.perCpu === true) fields['perCpu'] = true;
+  if ((region.kind === 'virtual' || region.kind === 'physical') && region.thisDump === true) fields['thisDump'] = true;
   if (region.name !== null) fields['name'] = region.name;
   if (region.id !== null) fields['id'] = region.id;
   return fields;

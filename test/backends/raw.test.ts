@@ -1,7 +1,7 @@
 // The raw back-end: memory is put together from map.json alone.
 import test from 'ava';
 import { openBackend, type RawMap } from 'kdumpling/backends';
-import { Issues, MemoryFolder } from 'kdumpling/reader';
+import { Issues, MemoryFolder, MemorySource, openDump } from 'kdumpling/reader';
 import { data, noise } from '../assembler/made-dump.js';
 import { madeKernel, RAM_START, region } from './made-kernel.js';
 
@@ -52,4 +52,35 @@ test('EINVAL and ENOENT', t => {
   t.is(backend.register(region(1, 'empty', 0, 0))?.errno, 'EINVAL');
   t.is(backend.unregister(region(11, 'linux_banner', 0x20_1000, 49)), null);
   t.is(backend.unregister(region(11, 'linux_banner', 0x20_1000, 49))?.errno, 'ENOENT');
+});
+
+test('one core: a segment for what memory has of each region, notes of the CPUs and VMCOREINFO', async t => {
+  const pieces = [data(RAM_START, noise(0x1000, 1)), data(RAM_START + 0x3000, noise(0x1000, 2))];
+  const kernel = madeKernel({ pieces, vmcoreinfo: 'OSRELEASE=6.1.0-made\nPAGESIZE=4096\n' });
+  const backend = openBackend('raw', { layout: 'core' });
+  const [head, whole] = [region(44, 'head', 0x10, 0x20), region(45, 'whole', 0x800, 0x3001)];
+  backend.register(head);
+  backend.register(whole);
+  const out = new MemoryFolder();
+  const issues = new Issues();
+  t.deepEqual(
+    backend.dump(kernel, out, issues).map(({ name }) => name),
+    ['core'],
+  );
+  const core = await openDump([new MemorySource(out.files.get('core')?.bytes() ?? new Uint8Array(0), 'core')]);
+  t.deepEqual(
+    core.segments.map(({ vaddr, paddr, filesz }) => [vaddr - head.vaddr, paddr - RAM_START, filesz]),
+    [
+      [0n, 0x10, 0x20],
+      [0x7f0n, 0x800, 0x800],
+      [0x2ff0n, 0x3000, 0x801],
+    ],
+  );
+  t.deepEqual(core.physical.bytes(RAM_START + 0x3000, 0x801), noise(0x1000, 2).subarray(0, 0x801));
+  t.is(core.vmcoreinfo?.release, '6.1.0-made');
+  t.deepEqual(
+    issues.list().map(({ code, address }) => [code, address]),
+    [['missing-memory', RAM_START + 0x1000]],
+  );
+  t.throws(() => openBackend('raw', { layout: 'tar' }), { message: /it is files or core/ });
 });

@@ -242,6 +242,41 @@ test("a user's requests: symbols, ranges by either address, objects of a type", 
   );
 });
 
+test('parts of symbols, and of every possible CPU', t => {
+  const small = smallKernel({
+    symbols: {
+      mine: { address: image(0x100), size: 20 },
+      counter: { address: image(0x4000), size: 64 },
+      __cpu_possible_mask: { address: image(0x200), size: 8 },
+      __per_cpu_offset: { address: image(0x300), size: 64 },
+    },
+  });
+  small.word(0x200, 0b101n);
+  small.word(0x300, linear(0x10000) - image(0));
+  small.word(0x300 + 16, linear(0x20000) - image(0));
+  const resolver = new Resolver(small.kernel, new Issues());
+  const none = { name: null, id: null };
+  const requests: RegionRequest[] = [
+    { kind: 'symbol', symbol: 'mine', offset: 8, length: null, ...none },
+    { kind: 'symbol', symbol: 'mine', offset: 8, length: 4, ...none },
+    { kind: 'symbol', symbol: 'mine', offset: 20, length: null, ...none },
+    { kind: 'symbol', symbol: 'counter', offset: 16, length: 8, perCpu: true, ...none },
+  ];
+  t.deepEqual(
+    [...resolver.requests(requests)].map(({ name, paddr, size }) => [name, paddr - START, size]),
+    [
+      ['mine', 0x108, 12],
+      ['mine', 0x108, 4],
+      ['counter[0]', 0x14010, 8],
+      ['counter[2]', 0x24010, 8],
+    ],
+  );
+  t.deepEqual(
+    resolver.leftOut.map(({ name, code }) => `${name}: ${code}`),
+    ['mine: unknown-size'],
+  );
+});
+
 /** A back-end that accepts everything and writes down what it has. */
 function taker() {
   const taken: string[] = [];

@@ -28,6 +28,21 @@ test('symbols, ranges by either address, types', t => {
   );
 });
 
+test('parts of symbols, copies of every CPU, and addresses of one dump only; written and read again', t => {
+  const regions: RegionRequest[] = [
+    { kind: 'symbol', symbol: 'init_task', offset: 64, length: 8, name: null, id: null },
+    { kind: 'symbol', symbol: 'runqueues', offset: 32, length: 8, perCpu: true, name: null, id: null },
+    { kind: 'physical', paddr: 0x1000, length: 64, thisDump: true, name: null, id: null },
+    { kind: 'virtual', vaddr: 0xffff888000001000n, paddr: null, length: 64, thisDump: true, name: null, id: null },
+  ];
+  const text = encodeRegionSet({ boot: '6.1.0 "x"', regions });
+  t.deepEqual(decodeRegionSet(text, 'mine.json'), { boot: '6.1.0 "x"', regions });
+  const [, part, copies, address] = text.split('\n');
+  t.is(part, '  {"symbol":"init_task","offset":64,"length":8},');
+  t.is(copies, '  {"symbol":"runqueues","offset":32,"length":8,"perCpu":true},');
+  t.is(address, '  {"paddr":"0x1000","length":64,"thisDump":true},');
+});
+
 const WRONG: readonly [what: string, regions: unknown, message: RegExp][] = [
   ['no key', [{ length: 4 }], /region 0: symbol at offset 0x1a: there is none, and neither vaddr, paddr nor type/],
   [
@@ -56,6 +71,14 @@ const WRONG: readonly [what: string, regions: unknown, message: RegExp][] = [
     [{ type: 'a', length: 1 }],
     /length at offset 0x[0-9a-f]+: it does not go together with type/,
   ],
+  [
+    'an address with an offset',
+    [{ paddr: 1, length: 1, offset: 8 }],
+    /offset at offset 0x[0-9a-f]+: it does not go together with an address/,
+  ],
+  ['a symbol of this dump only', [{ symbol: 'a', thisDump: true }], /thisDump.*does not go together with symbol/],
+  ['a flag that is none', [{ symbol: 'a', perCpu: 1 }], /perCpu at offset 0x[0-9a-f]+ is "1": expected true or false/],
+  ['a negative offset', [{ symbol: 'a', offset: -1 }], /offset/],
   ['an empty name', [{ symbol: '' }], /symbol.*1 to 128 characters/],
   ['a name that is no text', [{ symbol: 'a', name: 7 }], /name/],
   ['no object', [7], /region 0: .*expected a JSON object/],

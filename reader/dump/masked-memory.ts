@@ -1,24 +1,26 @@
-// Memory of a core whose small regions were written as whole pages: what a note calls filling is not there. Everything else is the other memory's, arena and
-// cache included. Source of the note: reader/formats/real-bytes.ts.
+// Memory of which a part is taken as not there: the filling of a core whose small regions were written as whole pages (its note: reader/formats/real-bytes.ts), or all that a
+// region set leaves out. Everything else is the other memory's, arena and cache included.
 import { Extents } from '../extents.js';
 import type { FaultRecord } from '../fault.js';
 import type { ByteRange } from '../formats/real-bytes.js';
 import { type MemoryRun, PhysicalMemory } from '../memory.js';
 import { alignDown, alignUp } from '../u64.js';
 
-const DETAIL = 'the page was filled up with zeros around the registered bytes';
+export const FILLED = 'the page was filled up with zeros around the registered bytes';
 
-export class RealMemory extends PhysicalMemory {
+export class MaskedMemory extends PhysicalMemory {
   readonly #base: PhysicalMemory;
-  /** What is filling. */
-  readonly #filling: Extents;
+  /** What is not there. */
+  readonly #masked: Extents;
+  readonly #detail: string;
   #extents: Extents | null = null;
 
-  /** @param real ascending and disjoint: all real bytes of every page that is real only in part */
-  constructor(base: PhysicalMemory, real: readonly ByteRange[], pageSize: number) {
+  /** @param detail why it is not there, for faults */
+  constructor(base: PhysicalMemory, masked: Extents, detail: string) {
     super();
     this.#base = base;
-    this.#filling = fillingOf(real, pageSize);
+    this.#masked = masked;
+    this.#detail = detail;
   }
 
   get littleEndian(): boolean {
@@ -59,11 +61,11 @@ export class RealMemory extends PhysicalMemory {
     return this.#extents;
   }
 
-  /** The pieces of [from, to) that are not filling. */
+  /** The pieces of [from, to) that are there. */
   *#realIn(from: number, to: number): Iterable<ByteRange> {
-    const { starts, ends, length } = this.#filling;
+    const { starts, ends, length } = this.#masked;
     let at = from;
-    for (let i = Math.max(0, this.#filling.after(from) - 1); i < length && starts[i] < to; i++) {
+    for (let i = Math.max(0, this.#masked.after(from) - 1); i < length && starts[i] < to; i++) {
       if (ends[i] <= at) continue;
       if (starts[i] > at) yield { start: at, end: starts[i] };
       at = ends[i];
@@ -71,28 +73,28 @@ export class RealMemory extends PhysicalMemory {
     if (at < to) yield { start: at, end: to };
   }
 
-  /** Where filling begins in [paddr, paddr + length), or -1. */
-  #fillingIn(paddr: number, length: number): number {
-    const { starts, ends } = this.#filling;
-    const next = this.#filling.after(paddr);
+  /** Where what is not there begins in [paddr, paddr + length), or -1. */
+  #maskedIn(paddr: number, length: number): number {
+    const { starts, ends } = this.#masked;
+    const next = this.#masked.after(paddr);
     if (next > 0 && ends[next - 1] > paddr) return paddr;
     return next < starts.length && starts[next] < paddr + length ? starts[next] : -1;
   }
 
   locate(paddr: number, length: number): number {
-    const filling = this.#fillingIn(paddr, length);
-    const reach = filling < 0 ? length : filling - paddr;
+    const masked = this.#maskedIn(paddr, length);
+    const reach = masked < 0 ? length : masked - paddr;
     const at = reach === 0 ? -1 : this.#base.locate(paddr, reach);
     if (reach > 0 && at < 0) return this.fault.copy(this.#base.fault);
-    if (filling < 0) return at;
-    return this.fault.set('physical', filling, paddr + length - filling, 'unregistered', DETAIL);
+    if (masked < 0) return at;
+    return this.fault.set('physical', masked, paddr + length - masked, 'unregistered', this.#detail);
   }
 
   read(paddr: number, into: Uint8Array): void {
-    const filling = this.#fillingIn(paddr, into.length);
-    if (filling !== paddr) this.#base.read(paddr, filling < 0 ? into : into.subarray(0, filling - paddr));
-    if (filling < 0) return;
-    this.fault.set('physical', filling, paddr + into.length - filling, 'unregistered', DETAIL);
+    const masked = this.#maskedIn(paddr, into.length);
+    if (masked !== paddr) this.#base.read(paddr, masked < 0 ? into : into.subarray(0, masked - paddr));
+    if (masked < 0) return;
+    this.fault.set('physical', masked, paddr + into.length - masked, 'unregistered', this.#detail);
     throw this.fault.toError();
   }
 
@@ -141,8 +143,23 @@ export class RealMemory extends PhysicalMemory {
   }
 }
 
-/** The pages that real ranges touch, without those ranges. */
-function fillingOf(real: readonly ByteRange[], pageSize: number): Extents {
+/** Everything but `stretches`, which are ascending. */
+export function allBut(stretches: readonly ByteRange[]): Extents {
+  const rest: { start: number; end: number; value: number }[] = [];
+  let at = 0;
+  for (const { start, end } of stretches) {
+    if (start > at) rest.push({ start: at, end: start, value: 0 });
+    at = Math.max(at, end);
+  }
+  rest.push({ start: at, end: Number.MAX_SAFE_INTEGER, value: 0 });
+  return Extents.from(rest);
+}
+
+/**
+ * The pages that real ranges touch, without those ranges.
+ * @param real ascending and disjoint: all real bytes of every page that is real only in part
+ */
+export function fillingOf(real: readonly ByteRange[], pageSize: number): Extents {
   const filling: { start: number; end: number; value: number }[] = [];
   const add = (start: number, end: number) => {
     if (end > start) filling.push({ start, end, value: 0 });
