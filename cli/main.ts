@@ -30,6 +30,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   log: { about: "print the kernel's log", load: () => import('./log.js') },
   mod: { about: 'the loaded modules', load: () => import('./mod.js') },
   mounts: { about: 'what is mounted where', load: () => import('./mounts.js') },
+  pages: { about: 'what memory is used for, zones, single pages', load: () => import('./pages.js') },
   ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   regs: { about: 'registers of the CPUs, and which of them died', load: () => import('./regs.js') },
   runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },

@@ -1,0 +1,28 @@
+// Page cache of block devices: nr_blockdev_pages(). Source: block/bdev.c, fs/block_dev.c: all inodes of the file system of devices since 5.10 (commit 1008162b2782), a list of devices before.
+import type { Issues } from 'kdumpling/reader';
+import { listEntries } from '../collections/list.js';
+import type { Kernel } from '../kernel.js';
+import { struct } from '../object/index.js';
+
+/** Pages. What is damaged goes to `issues`. @throws Missing, MemoryFault */
+export function blockDevicePages(kernel: Kernel, issues: Issues): number {
+  const cached = struct(kernel, 'address_space').number('nrpages');
+  const inode = struct(kernel, 'inode');
+  const mapping = inode.word('i_mapping');
+  const devices = kernel.symbol('all_bdevs');
+  let pages = 0;
+  if (devices !== null) {
+    const device = struct(kernel, 'block_device');
+    const own = device.word('bd_inode');
+    for (const one of listEntries(kernel, devices.address, device, 'bd_list', issues, { name: 'all_bdevs' })) {
+      pages += cached(mapping(own(one)));
+    }
+    return pages;
+  }
+  const superBlock = kernel.memory.pointer(kernel.address('blockdev_superblock'));
+  const head = superBlock + BigInt(struct(kernel, 'super_block').offset('s_inodes'));
+  for (const one of listEntries(kernel, head, inode, 'i_sb_list', issues, { name: 'blockdev_superblock.s_inodes' })) {
+    pages += cached(mapping(one));
+  }
+  return pages;
+}
