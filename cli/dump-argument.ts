@@ -126,13 +126,24 @@ export function parseOverrides(texts: readonly string[] = []): Map<string, strin
 
 /** All symbols that are to be had for a dump; what was odd about them goes to `issues`. */
 export function openDumpSymbols(dump: Dump, options: SymbolOptions, issues: Issues): LayeredSymbols {
+  return findDumpSymbols(dump, options, issues).symbols;
+}
+
+/** The same, with how far the kernel was moved from where the vmlinux was linked; null without one, and where nothing tells. */
+export function findDumpSymbols(
+  dump: Dump,
+  options: SymbolOptions,
+  issues: Issues,
+): { readonly symbols: LayeredSymbols; readonly shift: bigint | null } {
   const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
   const opened = openSymbols(dump, {
     ...(vmlinux === null ? {} : { vmlinux }),
     force: options.force === true,
   });
+  const found = opened.issues.list();
   issues.addAll(opened.issues);
-  return opened.symbols;
+  const unknown = vmlinux === null || found.some(({ code }) => code === 'unknown-kaslr-offset');
+  return { symbols: opened.symbols, shift: unknown ? null : opened.shift };
 }
 
 /** The types of a dump's kernel, or null; what was odd about them goes to `issues`. */

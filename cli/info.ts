@@ -1,7 +1,9 @@
 // kdumpling info: what a dump is and what is known of its kernel.
 import { Command } from 'commander';
 import { type Identity, identity } from 'kdumpling/analysis/machine';
+import { attachPageTables, layoutFacts } from 'kdumpling/analysis/vtop';
 import { type AttributeValue, type Dump, extractDeviceDump, formatRanges, Issues, printable } from 'kdumpling/reader';
+import type { Symbols } from 'kdumpling/reader/debuginfo';
 import { NewFolder } from 'kdumpling/reader/node';
 import type { Answer, CommandContext, DefineCommand } from './command.js';
 import { isCutShort } from './cut-short.js';
@@ -10,8 +12,8 @@ import {
   addSymbolOptions,
   type DumpOptions,
   dumpArgument,
+  findDumpSymbols,
   openDumpArgument,
-  openDumpSymbols,
   openDumpTypes,
   type SymbolOptions,
 } from './dump-argument.js';
@@ -46,13 +48,13 @@ async function info(context: CommandContext, texts: string[], options: InfoArgum
   const dump = await openDumpArgument(texts, options);
   try {
     const issues = new Issues();
-    const symbols = openDumpSymbols(dump, options, issues);
+    const { symbols, shift } = findDumpSymbols(dump, options, issues);
     const found = identity(dump, symbols, issues);
     const types = await openDumpTypes(dump, symbols, options, issues);
     const sources: Sources = { types: types?.source.split(',') ?? null, symbols: namesOf(symbols.source) };
     const extracted =
       options.extractDeviceDumps === undefined ? [] : extractDeviceDumps(dump, options.extractDeviceDumps);
-    const attributes = options.attributes === true ? attributesOf(dump) : null;
+    const attributes = options.attributes === true ? attributesOf(dump, symbols, shift, issues) : null;
     const all = new Issues();
     all.addAll(dump.issues);
     all.addAll(issues);
@@ -76,7 +78,11 @@ interface AttributesAnswer {
   readonly addressMap: readonly string[];
 }
 
-function attributesOf(dump: Dump): AttributesAnswer {
+function attributesOf(dump: Dump, symbols: Symbols, shift: bigint | null, issues: Issues): AttributesAnswer {
+  const translator = attachPageTables(dump, () => symbols);
+  for (const { key, value, from } of layoutFacts(dump, translator, symbols, shift))
+    dump.attributes.set(key, value, from);
+  issues.addAll(translator.issues);
   return {
     attributes: Object.fromEntries(dump.attributes.entries().map(([key, { value, from }]) => [key, { value, from }])),
     addressMap: formatRanges(dump.virtual.ranges),

@@ -100,6 +100,10 @@ export interface Architecture {
    * Nothing is read: a candidate is used only after known content was read through it.
    */
   imageRanges(vmcoreinfo: Vmcoreinfo): readonly LinearRange[];
+  /** What the kernel calls the distance of its image from where the image lies: NUMBER(name) of VMCOREINFO, else by an address of the image and its physical address. */
+  readonly imageDistance?: { readonly name: string; readonly of: (vaddr: bigint, paddr: bigint) => bigint };
+  /** What the kernel calls where physical memory begins, in its linear map: NUMBER(name) of VMCOREINFO. */
+  readonly memoryBase?: string;
   /** Page tables; absent where they are not known here. */
   readonly paging?: ArchitecturePaging;
   /** Candidates for the linear map of physical memory, likewise. Ranges are as wide as the architecture allows, not as memory is large, unless something else lies behind memory's end. */

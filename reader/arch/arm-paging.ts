@@ -9,6 +9,7 @@ const LINUX_PRESENT = 1n << 0n;
 
 export const armShort: PagingMode = {
   name: 'arm, short descriptors',
+  width: 32,
   levels: [
     {
       name: 'pgd',
@@ -53,6 +54,7 @@ const PMD_NONE = 1n << 57n;
 
 export const armLpae: PagingMode = {
   name: 'arm, LPAE',
+  width: 32,
   levels: [
     {
       name: 'pgd',

@@ -112,6 +112,7 @@ export function arm64Mode(geometry: Arm64Geometry): PagingMode | null {
   );
   return {
     name: `arm64, ${SIZES[pageSize]} pages, ${width} bits`,
+    width,
     levels,
     entrySize: 8,
     entryOrder: 'memory',

@@ -68,5 +68,7 @@ export const arm64: Architecture = {
   machineNames: ['aarch64', 'aarch64_be', 'arm64'],
   imageRanges,
   linearRanges,
+  imageDistance: { name: 'kimage_voffset', of: (vaddr, paddr) => vaddr - paddr },
+  memoryBase: 'PHYS_OFFSET',
   paging: arm64Paging,
 };

@@ -73,6 +73,8 @@ export interface AddressForm {
 export interface PagingMode {
   /** For people, for instance `x86_64, 4 levels`. */
   readonly name: string;
+  /** How many bits of an address the tables translate. */
+  readonly width: number;
   /** From the top down. */
   readonly levels: readonly PagingLevel[];
   readonly entrySize: 4 | 8;

@@ -53,6 +53,7 @@ function mode(name: string, levels: readonly (readonly [shift: number, bits: num
   const width = levels[0][0] + levels[0][1];
   return {
     name: `ppc64, ${name}`,
+    width,
     levels: levels.map(([shift, count], i): PagingLevel => {
       const upper = [...(huge ? hugeDirectories(shift) : []), directoryRule];
       return {

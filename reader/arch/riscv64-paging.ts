@@ -62,6 +62,7 @@ export function riscv64Mode(width: 39 | 48 | 57): PagingMode {
   const count = (width - 12) / 9;
   return {
     name: `riscv64, Sv${width}`,
+    width,
     levels: LEVEL_NAMES[count].map((name, i) => {
       const shift = 12 + 9 * (count - 1 - i);
       return { name, shift, bits: 9, rules: shift === 12 ? pteRules() : upperRules(shift) };

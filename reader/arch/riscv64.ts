@@ -39,5 +39,7 @@ export const riscv64: Architecture = {
   machineNames: ['riscv64'],
   imageRanges,
   linearRanges,
+  imageDistance: { name: 'va_kernel_pa_offset', of: (vaddr, paddr) => vaddr - paddr },
+  memoryBase: 'phys_ram_base',
   paging: riscv64Paging,
 };

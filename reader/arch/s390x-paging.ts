@@ -99,6 +99,7 @@ function modeFrom(first: number): PagingMode {
   const form = { mask: width === 64 ? 0n : above(width), value: 0n };
   return {
     name: `s390x, ${levels.length + 1} levels`,
+    width,
     levels: [...levels, PTE],
     entrySize: 8,
     entryOrder: 'big',

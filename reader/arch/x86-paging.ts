@@ -73,6 +73,7 @@ export function x86_64Mode(levels: 4 | 5, encryption = 0n): PagingMode {
   const width = levels === 5 ? 57 : 48;
   return {
     name: `x86_64, ${levels} levels`,
+    width,
     levels: made,
     entrySize: 8,
     entryOrder: 'little',
@@ -87,6 +88,7 @@ const I386: Kind = { encryption: 0n, inverted: false };
 
 export const i386Pae: PagingMode = {
   name: 'i386, PAE',
+  width: 32,
   levels: [
     // Four entries, in which PS is reserved.
     { name: 'pgd', shift: 30, bits: 2, rules: tableRules(I386_PAE) },
@@ -104,6 +106,7 @@ const PSE36 = { mask: bits(31, 22), moved: [{ from: 13, bits: 8, to: 32 }] } as 
 
 export const i386TwoLevels: PagingMode = {
   name: 'i386, 2 levels',
+  width: 32,
   levels: [
     {
       name: 'pgd',

@@ -61,5 +61,6 @@ export const x86_64: Architecture = {
   machineNames: ['x86_64', 'amd64'],
   imageRanges,
   linearRanges,
+  imageDistance: { name: 'phys_base', of: (vaddr, paddr) => paddr - (vaddr - START_KERNEL_MAP) },
   paging: x86_64Paging,
 };

@@ -33,7 +33,7 @@ export interface SymbolOptions {
 
 export interface OpenedSymbols {
   readonly symbols: LayeredSymbols;
-  /** How far the kernel runs from where the vmlinux was linked; 0 without one. */
+  /** How far the kernel runs from where the vmlinux was linked; 0 without one, and where nothing tells (`issues` then says so). */
   readonly shift: bigint;
   readonly issues: Issues;
 }
