@@ -1,6 +1,13 @@
 // kdumpling log: the kernel's log as dmesg shows it.
 import { Command, InvalidArgumentError } from 'commander';
-import { dmesgLines, kernelLog, type LogRecord, type LogStyle } from 'kdumpling/analysis/log';
+import {
+  dmesgLines,
+  kernelLog,
+  type LogRecord,
+  type LogStyle,
+  type UnflushedMessage,
+  unflushedMessages,
+} from 'kdumpling/analysis/log';
 import { readClock } from 'kdumpling/analysis/machine';
 import { visible } from 'kdumpling/reader';
 import type { CommandContext, DefineCommand } from './command.js';
@@ -44,18 +51,34 @@ function log(context: CommandContext, texts: string[], options: LogArguments): P
   return answerFromKernel(context, texts, options, [], (kernel, issues) => {
     const all = [...kernelLog(kernel, issues)];
     const { level } = options;
-    const records = level === undefined ? all : all.filter(record => level.has(record.level));
+    const wanted = (record: { readonly level: number }) => level === undefined || level.has(record.level);
+    const records = all.filter(wanted);
+    const unflushed = unflushedMessages(kernel, issues).filter(wanted);
     const style: LogStyle = {
       bootNs: options.ctime === true ? readClock(kernel).bootNs : null,
       decode: options.decode === true,
       caller: options.caller === true,
     };
     return {
-      json: records.map(row),
-      text: () => [...dmesgLines(records, style)].map(visible),
+      json: [...records.map(row), ...unflushed.map(unflushedRow)],
+      text: () => [...dmesgLines(records, style), ...unflushed.map(unflushedLine)].map(visible),
       partial: issues.count > 0 || all.length === 0,
     };
   });
 }
 
-const row = (record: LogRecord) => ({ ...record, timestampNs: String(record.timestampNs) });
+const row = (record: LogRecord) => ({ ...record, timestampNs: String(record.timestampNs), buffer: null });
+
+/** What never came to the log has neither number nor time. */
+const unflushedRow = ({ cpu, buffer, level, text }: UnflushedMessage) => ({
+  seq: null,
+  timestampNs: null,
+  level,
+  facility: 0,
+  caller: `C${cpu}`,
+  text,
+  dictionary: null,
+  buffer,
+});
+
+const unflushedLine = ({ cpu, buffer, text }: UnflushedMessage): string => `[${buffer} C${cpu}] ${text}`;

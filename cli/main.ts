@@ -36,6 +36,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },
   irq: { about: 'interrupts: handlers and counts', load: () => import('./irq.js') },
   timers: { about: 'pending timers of the wheel and high-resolution ones', load: () => import('./timers.js') },
+  swap: { about: 'swap devices and files', load: () => import('./swap.js') },
   list: { about: 'walk a list, with members of its elements', load: () => import('./list.js') },
   search: { about: 'find words or text in memory', load: () => import('./search.js') },
   tree: { about: 'walk a red-black tree, XArray, maple tree or IDR', load: () => import('./tree.js') },
