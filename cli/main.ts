@@ -21,6 +21,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   carve: { about: 'register regions over a dump and let a back-end dump them', load: () => import('./carve.js') },
   config: { about: "print the kernel's .config", load: () => import('./config.js') },
   convert: { about: 'write a dump in another format', load: () => import('./convert.js') },
+  doctor: { about: 'find what contradicts itself', load: () => import('./doctor.js') },
   env: { about: 'tell of the machine and its state', load: () => import('./env.js') },
   files: { about: 'open files of a process', load: () => import('./files.js') },
   info: { about: 'tell what a dump is', load: () => import('./info.js') },

@@ -6,3 +6,4 @@ export * from './slab-at.js';
 export * from './slab-pages.js';
 export * from './slub.js';
 export type { SlubCache } from './slub-caches.js';
+export * from './slub-check.js';

@@ -12,12 +12,12 @@ import { FREELIST_FORMS, type FreelistForm, FreelistWalker, MOST_OBJECTS, type S
 import { type CpuLayout, type SlubLayout, slubLayout } from './slub-layout.js';
 
 /** A slab as its struct says that it is. */
-interface SlabCounts {
+export interface SlabCounts {
   readonly objects: number;
   readonly inuse: number;
 }
 
-interface NodePlace {
+export interface NodePlace {
   readonly id: number;
   /** Of struct kmem_cache_node. */
   readonly address: bigint;
@@ -61,7 +61,7 @@ export class Slub {
     let tried = 0;
     for (const cache of this.caches) {
       for (const slab of this.#somePartial(cache)) {
-        const counts = this.#counts(slab, cache, new Issues());
+        const counts = this.counts(slab, cache, new Issues());
         const pfn = this.pages.pfnOf(slab);
         if (counts === null || pfn < 0 || counts.objects === counts.inuse) continue;
         const shape = this.shape(cache, pfn, counts.objects);
@@ -77,9 +77,9 @@ export class Slub {
   }
 
   *#somePartial(cache: SlubCache): Iterable<bigint> {
-    for (const node of this.#nodesOf(cache, new Issues())) {
+    for (const node of this.nodesOf(cache, new Issues())) {
       let left = MOST_OF_ONE_CACHE;
-      for (const slab of this.#partialOf(node, cache, new Issues())) {
+      for (const slab of this.partialOf(node, cache, new Issues())) {
         yield slab;
         if (--left === 0) break;
       }
@@ -100,7 +100,7 @@ export class Slub {
   }
 
   /** Null where it cannot be read, or says what cannot be. */
-  #counts(slab: bigint, cache: SlubCache, issues: Issues): SlabCounts | null {
+  counts(slab: bigint, cache: SlubCache, issues: Issues): SlabCounts | null {
     const { layout } = this;
     try {
       const objects = layout.objects(slab);
@@ -121,7 +121,8 @@ export class Slub {
     return null;
   }
 
-  *#nodesOf(cache: SlubCache, issues: Issues): Iterable<NodePlace> {
+  /** The nodes that the cache has lists on. */
+  *nodesOf(cache: SlubCache, issues: Issues): Iterable<NodePlace> {
     const { memory } = this.kernel;
     const { node } = this.layout;
     const { address, stride, node: own, barn } = this.layout.nodes;
@@ -141,7 +142,7 @@ export class Slub {
   }
 
   /** The slabs that a node keeps because some of their objects are free. */
-  *#partialOf({ id, address }: NodePlace, cache: SlubCache, issues: Issues): Iterable<bigint> {
+  *partialOf({ id, address }: NodePlace, cache: SlubCache, issues: Issues): Iterable<bigint> {
     const { node, slab, link } = this.layout;
     const name = `of partial slabs of ${cache.name} on node ${id}`;
     yield* listEntries(this.kernel, node.address('partial')(address), slab, link, issues, { name });
@@ -153,14 +154,14 @@ export class Slub {
     let slabs = 0;
     let total = 0;
     const { node } = this.layout;
-    for (const place of this.#nodesOf(cache, issues)) {
-      for (const slab of this.#partialOf(place, cache, issues)) {
-        const found = this.#counts(slab, cache, issues);
+    for (const place of this.nodesOf(cache, issues)) {
+      for (const slab of this.partialOf(place, cache, issues)) {
+        const found = this.counts(slab, cache, issues);
         if (found !== null) counts[FREE] += found.objects - found.inuse;
       }
       if (!node.has('total_objects')) continue;
-      slabs += this.#nodeCount(place, 'nr_slabs', cache, issues);
-      total += this.#nodeCount(place, 'total_objects', cache, issues);
+      slabs += this.nodeCount(place, 'nr_slabs', cache, issues);
+      total += this.nodeCount(place, 'total_objects', cache, issues);
     }
     this.#held(cache, issues, (_paddr, state, count) => {
       counts[state] += count;
@@ -170,7 +171,8 @@ export class Slub {
     return { slabs, total, counts };
   }
 
-  #nodeCount({ address }: NodePlace, member: string, cache: SlubCache, issues: Issues): number {
+  /** A counter of a node's struct; 0, and told, where it cannot be read. */
+  nodeCount({ address }: NodePlace, member: string, cache: SlubCache, issues: Issues): number {
     try {
       return this.layout.node.number(member)(address);
     } catch (error) {
@@ -194,7 +196,7 @@ export class Slub {
       }
     }
     if (this.#sheaves === null) return;
-    for (const { barn } of this.#nodesOf(cache, issues)) {
+    for (const { barn } of this.nodesOf(cache, issues)) {
       if (barn === 0n) continue;
       for (const sheaf of this.#sheaves.ofBarn(barn, issues)) this.#heldInSheaf(cache, sheaf, BARN, issues, visit);
     }
@@ -211,7 +213,7 @@ export class Slub {
     const slab = cpu.slab(place);
     const head = cpu.freelist(place);
     if (slab !== 0n) {
-      const counts = this.#counts(slab, cache, issues);
+      const counts = this.counts(slab, cache, issues);
       const pfn = this.pages.pfnOf(slab);
       if (counts !== null && pfn >= 0) {
         const shape = this.shape(cache, pfn, counts.objects);
@@ -236,7 +238,7 @@ export class Slub {
         break;
       }
       seen.add(at);
-      const counts = this.#counts(at, cache, issues);
+      const counts = this.counts(at, cache, issues);
       if (counts === null) break;
       visit(-1, FREE, counts.objects - counts.inuse);
     }
@@ -289,13 +291,17 @@ export class Slub {
    */
   states(cache: SlubCache, pfn: number, held: ObjectPlaces, into: Uint8Array, issues: Issues): number {
     const slab = this.pages.address(pfn);
-    const counts = slab === null ? null : this.#counts(slab, cache, issues);
+    const counts = slab === null ? null : this.counts(slab, cache, issues);
     if (slab === null || counts === null) return -1;
     const shape = this.shape(cache, pfn, counts.objects);
     into.fill(ALLOCATED, 0, counts.objects);
     const count = this.walker.walk(shape, this.layout.freelist(slab));
     for (let i = 0; i < count; i++) into[this.walker.indices[i]] = FREE;
     if (!this.#tell(cache, slab, 'its freelist', shape, issues)) this.#unsure(counts, count, into);
+    else if (count !== counts.objects - counts.inuse) {
+      const message = `slab at ${hex(slab)} of ${cache.name}: its freelist has ${count} objects, but ${counts.inuse} of ${counts.objects} are said to be in use`;
+      issues.add('freelist-count', message, slab);
+    }
     this.#overlay(cache, shape, held, into, issues);
     return counts.objects;
   }

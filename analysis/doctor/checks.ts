@@ -1,0 +1,31 @@
+// What the doctor looks at, in order: each check walks what it names and tells what is not as the kernel's own rules want it.
+import type { Issues } from 'kdumpling/reader';
+import type { Kernel } from '../kernel.js';
+import { modules } from '../modules/index.js';
+import { checkSlubCache, SlabPages, slabAllocator } from '../slab/index.js';
+import { tasks } from '../tasks/index.js';
+
+export interface Check {
+  readonly about: string;
+  /** @throws Missing, MemoryFault where it cannot be made at all */
+  readonly run: (kernel: Kernel, issues: Issues) => void;
+}
+
+export const CHECKS = {
+  slab: { about: 'slab caches: lists, counters, freelists, what CPUs hold, red zones and poison', run: slab },
+  tasks: { about: 'threads: the list of processes against the PIDs', run: tasks },
+  modules: {
+    about: 'the list of modules',
+    run: (kernel, issues) => {
+      for (const _ of modules(kernel, issues));
+    },
+  },
+} as const satisfies Record<string, Check>;
+
+export type CheckName = keyof typeof CHECKS;
+
+function slab(kernel: Kernel, issues: Issues): void {
+  const slub = slabAllocator(kernel, issues);
+  const pages = SlabPages.find(kernel, slub.caches, issues);
+  for (const cache of slub.caches) checkSlubCache(slub, pages, cache, issues);
+}

@@ -1,0 +1,2 @@
+export { CHECKS, type CheckName } from './checks.js';
+export * from './doctor.js';
