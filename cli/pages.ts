@@ -110,10 +110,8 @@ function ofPages(kernel: Kernel, texts: readonly string[], issues: Issues): Kern
   const rows = frames.flatMap((pfn, i) => {
     const row = pfn < 0 ? null : details.of(pfn);
     if (row !== null) return [row];
-    const why =
-      pfn < 0
-        ? 'it is neither in a struct page nor the address of memory that has one'
-        : details.pages.fault.toError().message;
+    const there = pfn >= 0 && details.pages.address(pfn) !== null;
+    const why = there ? details.pages.fault.toError().message : 'there is no such frame with a struct page';
     issues.add('no-such-page', `${texts[i]}: ${why}`);
     return [];
   });

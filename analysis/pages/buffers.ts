@@ -2,6 +2,7 @@
 import type { Issues } from 'kdumpling/reader';
 import { listEntries } from '../collections/list.js';
 import type { Kernel } from '../kernel.js';
+import { Missing } from '../missing.js';
 import { struct } from '../object/index.js';
 
 /** Pages. What is damaged goes to `issues`. @throws Missing, MemoryFault */
@@ -19,10 +20,24 @@ export function blockDevicePages(kernel: Kernel, issues: Issues): number {
     }
     return pages;
   }
-  const superBlock = kernel.memory.pointer(kernel.address('blockdev_superblock'));
+  const superBlock = deviceSuperBlock(kernel, issues);
   const head = superBlock + BigInt(struct(kernel, 'super_block').offset('s_inodes'));
   for (const one of listEntries(kernel, head, inode, 'i_sb_list', issues, { name: 'blockdev_superblock.s_inodes' })) {
     pages += cached(mapping(one));
   }
   return pages;
+}
+
+/** The variable is static data, which some kernels have no symbols of: then by its file system's name among all of them. */
+function deviceSuperBlock(kernel: Kernel, issues: Issues): bigint {
+  const variable = kernel.symbol('blockdev_superblock');
+  const all = kernel.symbol('super_blocks');
+  if (variable !== null || all === null) return kernel.memory.pointer(kernel.address('blockdev_superblock'));
+  const layout = struct(kernel, 'super_block');
+  const type = layout.word('s_type');
+  const name = struct(kernel, 'file_system_type').word('name');
+  for (const one of listEntries(kernel, all.address, layout, 's_list', issues, { name: 'super_blocks' })) {
+    if (kernel.memory.text(name(type(one)), 8) === 'bdev') return one;
+  }
+  throw new Missing('symbol', 'blockdev_superblock', 'no file system is that of block devices');
 }

@@ -1,6 +1,6 @@
 // Sparse memory: sections of page frames, each with the address of its part of the memory map. Source: include/linux/mmzone.h, mm/sparse.c (2.6.16 to 7.3):
-// mem_section is an array, since 2.6.16 with SPARSEMEM_EXTREME an array of pointers to pages of sections, since 4.15 a pointer to that (commit 83e3c48729d9).
-import { hex, type Issues } from 'kdumpling/reader';
+// mem_section is an array, with SPARSEMEM_EXTREME an array of pointers to pages of sections, since 4.15 a pointer to that (commit 83e3c48729d9).
+import type { Issues } from 'kdumpling/reader';
 import { plainType } from 'kdumpling/reader/debuginfo';
 import { wordAt } from '../collections/words.js';
 import type { Kernel } from '../kernel.js';
@@ -34,6 +34,8 @@ const MOST_ROOTS = 2 ** 20;
 
 interface Shape {
   readonly kernel: Kernel;
+  /** Roots are pointers; else one array has all sections. */
+  readonly extreme: boolean;
   readonly pagesPerSection: number;
   readonly sectionSize: number;
   readonly mapOffset: number;
@@ -94,11 +96,13 @@ function shapeOf(kernel: Kernel, pageSize: number, extreme: boolean, issues: Iss
   const word = kernel.memory.pointerSize;
   if (!(sectionSize >= word && sectionSize <= 4096 && mapOffset + word <= sectionSize))
     throw new Missing('type', 'struct mem_section', `what is said of it (${sectionSize} bytes) cannot be`);
-  const sections = Math.min(2 ** (memory - section), MOST_SECTIONS);
-  const perRoot = extreme ? Math.floor(pageSize / sectionSize) : 1;
-  const roots = Math.min(Math.ceil(sections / perRoot), extreme ? MOST_ROOTS : sections);
+  // What lies behind the last memory of the dump is not asked for: how far the arrays go is not always known.
+  const needed = Math.ceil(kernel.physical.bounds.end / 2 ** section);
+  const sections = Math.min(2 ** (memory - section), needed, MOST_SECTIONS);
+  const perRoot = extreme ? Math.floor(pageSize / sectionSize) : sections;
+  const roots = Math.min(Math.ceil(sections / perRoot), vmcoreinfo?.length('mem_section') ?? MOST_ROOTS, MOST_ROOTS);
   const pagesPerSection = 2 ** section / pageSize;
-  return { kernel, pagesPerSection, sectionSize, mapOffset, perRoot: extreme ? perRoot : sections, roots, issues };
+  return { kernel, extreme, pagesPerSection, sectionSize, mapOffset, perRoot, roots, issues };
 }
 
 function* piecesOf(shape: Shape, address: bigint): Iterable<MapPiece> {
@@ -118,32 +122,33 @@ function* piecesOf(shape: Shape, address: bigint): Iterable<MapPiece> {
 
 /** Sections that are there, with the encoded address of their part. */
 function* sectionsOf(shape: Shape, address: bigint): Iterable<readonly [number: number, base: bigint]> {
-  const { kernel, perRoot, roots } = shape;
-  const { memory } = kernel;
-  if (perRoot * shape.sectionSize > 2 * kernel.pageSize) {
+  const { perRoot, roots } = shape;
+  if (!shape.extreme) {
     yield* sectionsAt(shape, address, 0);
     return;
   }
-  const word = memory.pointerSize;
+  const word = shape.kernel.memory.pointerSize;
   const chunk = 4096 / word;
   for (let from = 0; from < roots; from += chunk) {
     const count = Math.min(chunk, roots - from);
     const pointers = rootPointers(shape, address + BigInt(from * word), count);
+    // An array that cannot be read goes on nowhere.
+    if (pointers === null) return;
     for (const [i, root] of pointers.entries()) {
       if (root !== 0n) yield* sectionsAt(shape, root, (from + i) * perRoot);
     }
   }
 }
 
-function rootPointers(shape: Shape, address: bigint, count: number): BigUint64Array {
+function rootPointers(shape: Shape, address: bigint, count: number): BigUint64Array | null {
   const { memory } = shape.kernel;
   const word = memory.pointerSize;
-  const pointers = new BigUint64Array(count);
   const at = memory.locate(address, count * word);
   if (at < 0) {
     shape.issues.add('unreadable-sections', `roots of mem_section: ${memory.fault.toError().message}`, address);
-    return pointers;
+    return null;
   }
+  const pointers = new BigUint64Array(count);
   for (let i = 0; i < count; i++) pointers[i] = wordAt(memory, at + i * word);
   return pointers;
 }
@@ -156,19 +161,15 @@ function* sectionsAt(shape: Shape, address: bigint, first: number): Iterable<rea
   for (let from = 0; from < shape.perRoot; from += chunk) {
     const count = Math.min(chunk, shape.perRoot - from);
     const place = address + BigInt(from * sectionSize);
-    const bytes = new BigUint64Array(count);
     const at = memory.locate(place, count * sectionSize);
     if (at < 0) {
       issues.add('unreadable-sections', `sections of memory: ${memory.fault.toError().message}`, place);
-      continue;
+      return;
     }
+    const bytes = new BigUint64Array(count);
     for (let i = 0; i < count; i++) bytes[i] = wordAt(memory, at + i * sectionSize + mapOffset);
     for (let i = 0; i < count; i++) {
       if ((Number(bytes[i] & FLAG_BITS) & PRESENT) === PRESENT) yield [first + from + i, bytes[i] & ~FLAG_BITS];
     }
   }
 }
-
-/** For findings. */
-export const pieceText = ({ startPfn, endPfn, base }: MapPiece): string =>
-  `frames ${hex(startPfn)} to ${hex(endPfn - 1)}, struct pages from ${hex(base)}`;

@@ -34,6 +34,9 @@ const NAMES = [
   'vm_zone_stat',
   'vm_node_stat',
   'vm_stat',
+  'si_swapinfo',
+  'schedule',
+  'super_blocks',
   'total_swap_pages',
   'nr_swap_pages',
   'hstates',
@@ -105,11 +108,9 @@ function slabPages(counters: Counters): MemoryTotals['slab'] {
   return reclaimable === null || unreclaimable === null ? null : { reclaimable, unreclaimable };
 }
 
-/** Without CONFIG_SWAP the kernel has no such variables. */
+/** Kernels without CONFIG_SWAP are told by a function that all others have: their data symbols may not be known. */
 function swapPages(kernel: Kernel): { total: number; free: number } {
-  const total = kernel.symbol('total_swap_pages');
-  if (total === null && kernel.symbol('nr_swap_pages') === null && kernel.symbol('vm_zone_stat') !== null)
-    return { total: 0, free: 0 };
+  if (kernel.symbol('si_swapinfo') === null && kernel.symbol('schedule') !== null) return { total: 0, free: 0 };
   const { memory } = kernel;
   return {
     total: Number(memory.pointer(kernel.address('total_swap_pages'))),

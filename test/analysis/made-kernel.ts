@@ -12,6 +12,7 @@ import type {
   TypeOf,
   Types,
 } from 'kdumpling/reader/debuginfo';
+import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { type Piece, PiecesMemory } from '../reader/pieces-memory.js';
 
 export const BASE = 0xffff_8880_0000_0000n;
@@ -72,7 +73,11 @@ class MadeTypes implements Types {
     return null;
   }
 
-  enumerator(): null {
+  enumerator(name: string): bigint | null {
+    for (const type of this.#types) {
+      const found = type.kind === 'enum' ? type.enumerators.find(one => one.name === name) : undefined;
+      if (found !== undefined) return found.value;
+    }
     return null;
   }
 
@@ -128,6 +133,8 @@ export interface MadeKernel {
   readonly pieces: readonly Piece[];
   readonly types?: readonly Type[];
   readonly symbols?: Readonly<Record<string, bigint>>;
+  /** Its text. */
+  readonly vmcoreinfo?: string;
   /** s390x if false. */
   readonly littleEndian?: boolean;
   /** i386 if 4: addresses begin at BASE32. */
@@ -138,6 +145,7 @@ export function madeKernel({
   pieces,
   types = [],
   symbols = {},
+  vmcoreinfo,
   littleEndian = true,
   pointerSize = 8,
 }: MadeKernel): Kernel {
@@ -165,7 +173,7 @@ export function madeKernel({
     virtual,
     segments: [],
     notes: [],
-    vmcoreinfo: null,
+    vmcoreinfo: vmcoreinfo === undefined ? null : new Vmcoreinfo(vmcoreinfo),
     eraseinfo: null,
     cpus: [],
     deviceDumps: [],
