@@ -2,22 +2,20 @@
 import { Command } from 'commander';
 import { type Kernel, Missing } from 'kdumpling/analysis';
 import {
-  KernelObject,
   type Layout,
   type LayoutMember,
   layout,
   type NamedValue,
   plainValue,
-  readValue,
   typeNamed,
   type Value,
 } from 'kdumpling/analysis/object';
 import { hex, type Issues, printable } from 'kdumpling/reader';
 import { type CompoundType, type EnumType, memberPlace, type NamedKind, plainType } from 'kdumpling/reader/debuginfo';
-import { parseAddress } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+import { type ObjectValue, objectsAt } from './struct-objects.js';
 import { memberLines } from './value-text.js';
 
 const MOST_COUNT = 65536;
@@ -29,12 +27,15 @@ export const command: DefineCommand = context =>
       .description('The layout of a struct, union, enum or typedef; with an address, the values of what lies there.')
       .addArgument(dumpArgument())
       .argument('<name>', 'task_struct, "union NAME", a typedef; with .MEMBER[,MEMBER…] only these')
-      .argument('[addr]', 'where an object lies: 0x…, decimal, SYMBOL or SYMBOL+0x…')
+      .argument(
+        '[addr]',
+        'where an object lies: 0x…, decimal, SYMBOL or SYMBOL+0x…; with :CPUS the copies of a per-CPU one',
+      )
       .argument('[count]', 'how many objects lie one behind the other there', '1'),
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  kdumpling struct vmcore list_head\n  kdumpling struct vmcore task_struct.comm,pid,se.vruntime init_task',
+      '\nExamples:\n  kdumpling struct vmcore list_head\n  kdumpling struct vmcore task_struct.comm,pid,se.vruntime init_task\n  kdumpling struct vmcore rq.nr_running,curr runqueues:all',
     )
     .action((dump: string, name: string, addr: string | undefined, count: string, options: KernelOptions) =>
       struct(context, dump, name, { addr: addr ?? null, count: countOf(count) }, options),
@@ -127,11 +128,6 @@ function enumAnswer(kernel: Kernel, type: EnumType, { addr }: Place): KernelAnsw
   };
 }
 
-interface ObjectValue {
-  readonly address: bigint;
-  readonly members: readonly NamedValue[];
-}
-
 function compoundAnswer(
   kernel: Kernel,
   type: CompoundType,
@@ -139,14 +135,15 @@ function compoundAnswer(
   { addr, count }: Place,
   issues: Issues,
 ): KernelAnswer {
-  for (const path of selected ?? []) {
-    if (memberPlace(type, path) === null && addr === null) throw new Missing('member', `${type.name}.${path}`);
-  }
   const shape = only(layout(type), type, selected);
+  const lost = addr === null ? (selected ?? []).filter(path => memberPlace(type, path) === null) : [];
+  for (const path of lost) issues.add('missing-member', new Missing('member', `${type.name}.${path}`).message);
   const objects = addr === null ? null : objectsAt(kernel, type, selected, addr, count);
-  const partial = objects?.some(({ members }) => !tellMissing(members, issues)) === true;
-  const told = (objects ?? []).map(({ address, members }) => ({
+  const unread = objects?.filter(({ members }) => !tellMissing(members, issues)) ?? [];
+  const partial = lost.length + unread.length > 0;
+  const told = (objects ?? []).map(({ address, cpu, members }) => ({
     address,
+    cpu,
     value: plainValue({ kind: 'members', members }),
   }));
   const json = { ...EMPTY, ...shape, types: sources(kernel), objects: objects === null ? null : told };
@@ -173,43 +170,6 @@ function only(whole: Layout, type: CompoundType, selected: readonly string[] | n
     return [...layout(wrapper).members];
   });
   return { ...whole, members };
-}
-
-function objectsAt(
-  kernel: Kernel,
-  type: CompoundType,
-  selected: readonly string[] | null,
-  addr: string,
-  count: number,
-): ObjectValue[] {
-  const { address: first } = parseAddress(addr, () => kernel.symbols);
-  return Array.from({ length: count }, (_, i) => {
-    const address = BigInt.asUintN(kernel.arch.bits, first + BigInt(i) * BigInt(type.size));
-    return {
-      address,
-      members: selected === null ? wholeOf(kernel, type, address) : someOf(kernel, type, selected, address),
-    };
-  });
-}
-
-function wholeOf(kernel: Kernel, type: CompoundType, address: bigint): readonly NamedValue[] {
-  const value = readValue(kernel, type, address);
-  return value.kind === 'members' ? value.members : [];
-}
-
-/** A path may lead through pointers. */
-function someOf(kernel: Kernel, type: CompoundType, paths: readonly string[], address: bigint): NamedValue[] {
-  const object = new KernelObject(kernel, type, address);
-  return paths.map(path => {
-    const place = memberPlace(type, path);
-    if (place !== null) {
-      const at = address + BigInt(place.offset);
-      return { name: path, value: readValue(kernel, place.type, at, place.bitOffset, place.bitSize) };
-    }
-    const found = object.member(path);
-    const { bitOffset, bitSize } = found.bits;
-    return { name: path, value: readValue(kernel, found.type, found.address, bitOffset, bitSize) };
-  });
 }
 
 /** Tells each value that cannot be had; true if there is none. */
@@ -251,8 +211,8 @@ function* placeLines(members: readonly LayoutMember[], indent: string): Iterable
 }
 
 function* objectLines(type: CompoundType, objects: readonly ObjectValue[]): Iterable<string> {
-  for (const { address, members } of objects) {
-    yield printable(`${type.kind} ${type.name} at ${hex(address)}`);
+  for (const { address, cpu, members } of objects) {
+    yield printable(`${type.kind} ${type.name} at ${hex(address)}${cpu === null ? '' : ` of CPU ${cpu}`}`);
     for (const line of memberLines(members, '  ')) yield printable(line);
   }
 }

@@ -2,7 +2,7 @@
 // Guard: each element's prev is the one it was reached from. With it a walk can neither go in circles nor meet an element twice.
 import { hex, type Issues, type VirtualMemory } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
-import type { Struct } from '../object/index.js';
+import { KernelObject, objectAt, type Struct, typeNamed } from '../object/index.js';
 import { Damage, pointerText } from './damage.js';
 import { wordAt } from './words.js';
 
@@ -117,4 +117,20 @@ export function* listEntries(
 ): Generator<bigint, void> {
   const container = layout.container(member);
   for (const node of listNodes(kernel, head, issues, options)) yield container(node);
+}
+
+/** The same as objects, for scripts: `listObjects(global(kernel, 'modules'), 'struct module', 'list', issues)`. @throws Missing */
+export function* listObjects(
+  head: KernelObject,
+  type: string,
+  member: string,
+  issues: Issues,
+  options?: ListOptions,
+): Generator<KernelObject, void> {
+  const { kernel } = head;
+  const element = typeNamed(kernel, type);
+  const offset = objectAt(kernel, element, 0n).member(member).address;
+  for (const node of listNodes(kernel, head.address, issues, options)) {
+    yield new KernelObject(kernel, element, node - offset);
+  }
 }

@@ -1,8 +1,10 @@
 // Per-CPU variables: a CPU's copy lies at its template's address + __per_cpu_offset[cpu], modulo the word size (include/linux/percpu-defs.h, mm/percpu.c; the array is on every
 // architecture, also where the CPU itself takes the offset from a register, s390x's lowcore or ppc64's paca).
 // x86_64 up to 6.14 links the templates at 0, from 6.15 on inside the image: a pointer that was not offset then reads static data and does not fault.
+import { globalType } from '../globals.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
+import { KernelObject } from '../object/index.js';
 import { cpus } from './cpu-masks.js';
 
 export class PerCpu {
@@ -33,6 +35,11 @@ export class PerCpu {
   variable(name: string, cpu: number): bigint {
     return this.address(this.kernel.address(name), cpu);
   }
+}
+
+/** A CPU's copy of a per-CPU variable as an object: `perCpuGlobal(kernel, 'runqueues', 0).member('curr.comm').text()`. @throws Missing, MemoryFault, RangeError */
+export function perCpuGlobal(kernel: Kernel, name: string, cpu: number): KernelObject {
+  return new KernelObject(kernel, globalType(kernel, name), perCpu(kernel).variable(name, cpu));
 }
 
 /** Known once for a kernel. @throws Missing, MemoryFault */

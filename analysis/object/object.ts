@@ -1,9 +1,16 @@
 // A typed place in kernel memory, for scripts and one-off reads: `global(kernel, 'init_task').member('comm').text()`. Loops take a Struct's functions instead.
-import { memberPlace, plainType, sizeOfType, type Type } from 'kdumpling/reader/debuginfo';
+import { hex, MemoryFault } from 'kdumpling/reader';
+import { declaration, memberPlace, plainType, sizeOfType, type Type } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { scalarOf } from './scalar.js';
 import { completed } from './struct.js';
+import { typeNamed } from './type-name.js';
+import { plainValue, readValue, type Value } from './value.js';
+
+/** Steps of a path: a name, or an index. */
+const FIRST = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
+const NEXT = /\.([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
 
 /** The bits of a bitfield within the bytes at an object's address. */
 interface Bits {
@@ -31,22 +38,52 @@ export class KernelObject {
     return sizeOfType(completed(this.kernel, this.type));
   }
 
+  /** Of an array that is not flexible. */
+  get length(): number {
+    const plain = plainType(this.type);
+    return plain.kind === 'array' ? (plain.length ?? 0) : 0;
+  }
+
   /**
-   * A member by its dotted path; a pointer on the way is followed, as `->` does.
+   * A member by its path as C writes it, `mm.pgd` or `cgroups.subsys[2]`; a pointer on the way is followed, as `->` and `[]` do.
    * @throws Missing, MemoryFault
    */
   member(path: string): KernelObject {
-    const [first, ...rest] = path.split('.');
+    let at: KernelObject = this;
+    let from = 0;
+    while (from < path.length || from === 0) {
+      const step = from === 0 ? FIRST : NEXT;
+      step.lastIndex = from;
+      const match = step.exec(path);
+      if (match === null)
+        throw new Missing('member', JSON.stringify(path), 'a path is written as `mm.pgd` or `list[2].next`');
+      at = match[1] === undefined ? at.at(Number(match[2])) : at.#own(match[1]);
+      from = step.lastIndex;
+    }
+    return at;
+  }
+
+  /** Whether there is such a member: how a change between releases is told. A pointer on the way must lead somewhere. */
+  has(path: string): boolean {
+    try {
+      this.member(path);
+      return true;
+    } catch (error) {
+      if (error instanceof Missing || error instanceof MemoryFault) return false;
+      throw error;
+    }
+  }
+
+  #own(name: string): KernelObject {
     const owner = plainType(this.type).kind === 'pointer' ? this.deref() : this;
     const type = completed(this.kernel, owner.type);
-    const place = memberPlace(type, first);
-    if (place === null || first === '') {
+    const place = memberPlace(type, name);
+    if (place === null) {
       const plain = plainType(type);
-      const name = plain.kind === 'struct' || plain.kind === 'union' ? plain.name : plain.kind;
-      throw new Missing('member', `${name === '' ? '(anonymous)' : name}.${first}`);
+      const known = plain.kind === 'struct' || plain.kind === 'union' ? plain.name : plain.kind;
+      throw new Missing('member', `${known === '' ? '(anonymous)' : known}.${name}`);
     }
-    const found = new KernelObject(this.kernel, place.type, owner.address + BigInt(place.offset), place);
-    return rest.length === 0 ? found : found.member(rest.join('.'));
+    return new KernelObject(this.kernel, place.type, owner.address + BigInt(place.offset), place);
   }
 
   /** What a pointer points at. @throws Missing, MemoryFault */
@@ -85,8 +122,42 @@ export class KernelObject {
     return this.kernel.memory.text(this.address, plain.kind === 'array' ? Math.min(this.size, most) : most);
   }
 
-  /** The same place taken as another type. */
-  as(type: Type): KernelObject {
-    return new KernelObject(this.kernel, type, this.address);
+  /** The elements of an array, one after the other. */
+  *[Symbol.iterator](): Generator<KernelObject, void> {
+    for (let i = 0; i < this.length; i++) yield this.at(i);
   }
+
+  /** Everything that lies here, member by member: for printing. */
+  value(): Value {
+    return readValue(this.kernel, this.type, this.address, this.bits.bitOffset, this.bits.bitSize);
+  }
+
+  /** The same as plain objects, lists, numbers and strings: pointers and what passes 2^53 are bigint, what cannot be read is null. */
+  plain(): unknown {
+    return plainValue(this.value());
+  }
+
+  /** The same place taken as another type: `struct list_head`, as C writes it in a cast. @throws Missing */
+  as(type: Type | string): KernelObject {
+    return objectAt(this.kernel, type, this.address);
+  }
+
+  /** The object that has this one as its member: container_of(). @throws Missing, RangeError for a bitfield */
+  container(type: string, member: string): KernelObject {
+    const found = typeNamed(this.kernel, type);
+    const place = memberPlace(found, member);
+    if (place === null) throw new Missing('member', `${type}.${member}`);
+    if (place.bitSize > 0) throw new RangeError(`${type}.${member} is a bitfield`);
+    return new KernelObject(this.kernel, found, this.address - BigInt(place.offset));
+  }
+
+  /** `(struct task_struct) 0xffffffff8261b040` */
+  toString(): string {
+    return `(${declaration(this.type, '')}) ${hex(this.address)}`;
+  }
+}
+
+/** An object of a type, as C writes it in a cast, at an address. @throws Missing */
+export function objectAt(kernel: Kernel, type: Type | string, address: bigint): KernelObject {
+  return new KernelObject(kernel, typeof type === 'string' ? typeNamed(kernel, type) : type, address);
 }

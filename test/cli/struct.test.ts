@@ -12,7 +12,7 @@ interface Answer {
   readonly types: readonly string[] | null;
   readonly members: readonly Record<string, unknown>[] | null;
   readonly enumerators: readonly { name: string; value: number }[] | null;
-  readonly objects: readonly { address: string; value: Record<string, unknown> }[] | null;
+  readonly objects: readonly { address: string; cpu: number | null; value: Record<string, unknown> }[] | null;
   readonly issues: readonly { code: string; message: string }[];
 }
 
@@ -97,6 +97,36 @@ realTest('several objects, one behind the other', [core], t => {
     objects?.map(one => Number(BigInt(one.address) - BigInt(objects[0].address))),
     [0, 16, 32],
   );
+});
+
+realTest('the copies of a per-CPU variable: all of them, one, and what is no CPU', [core], t => {
+  const { objects, status } = struct(core, 'rq.cpu,idle.comm,nr_running', 'runqueues:all');
+  t.is(status, 0);
+  // The guest had two.
+  t.deepEqual(
+    objects?.map(({ cpu, value }) => [cpu, value['cpu'], value['idle.comm']]),
+    [
+      [0, 0, 'swapper/0'],
+      [1, 1, 'swapper/1'],
+    ],
+  );
+  t.deepEqual(
+    struct(core, 'rq.cpu', 'runqueues:1,7-9').objects?.map(one => one.cpu),
+    [1],
+  );
+  for (const cpus of ['7', '', 'x', '1;2']) t.is(kdumpling('struct', core, 'rq', `runqueues:${cpus}`).status, 2, cpus);
+});
+
+realTest('a member that is not there costs its own value only', [core], t => {
+  const { objects, status, issues } = struct(core, 'task_struct.comm,no_such,mm.pgd', 'init_task');
+  t.is(status, 1);
+  t.deepEqual(objects?.[0].value, { comm: 'swapper/0', no_such: null, 'mm.pgd': null });
+  t.deepEqual(
+    issues.map(issue => issue.message.split(':')[0]),
+    ['no_such', 'mm.pgd'],
+  );
+  const layout = struct(core, 'task_struct.no_such,pid');
+  t.deepEqual([layout.status, layout.members?.map(one => one['name'])], [1, ['pid']]);
 });
 
 realTest('memory that is not there: null, told, and exit status 1', [core], t => {

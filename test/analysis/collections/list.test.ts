@@ -1,8 +1,15 @@
 // Lists of every kind, laid out word by word, whole and damaged.
 import test from 'ava';
 import fc from 'fast-check';
-import { chainNodes, hlistNodes, listEntries, listNodes, llistNodes } from 'kdumpling/analysis/collections';
-import { struct } from 'kdumpling/analysis/object';
+import {
+  chainNodes,
+  hlistNodes,
+  listEntries,
+  listNodes,
+  listObjects,
+  llistNodes,
+} from 'kdumpling/analysis/collections';
+import { objectAt, struct } from 'kdumpling/analysis/object';
 import { compound, INT, pointerTo } from '../made-kernel.js';
 import { LITTLE, MACHINES, MadeMemory, walked } from './made-memory.js';
 
@@ -155,6 +162,11 @@ test('objects on a list', t => {
     found,
     nodes.map(one => one - 8n),
   );
+  const { found: objects } = walked(issues => {
+    const onList = listObjects(objectAt(kernel, 'struct list_head', head), 'struct module', 'list', issues);
+    return Array.from(onList, one => one.member('list').container('struct module', 'list').address);
+  });
+  t.deepEqual(objects, found);
 });
 
 function madeHlist(memory: MadeMemory, count: number): { head: bigint; nodes: bigint[] } {

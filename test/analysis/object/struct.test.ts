@@ -1,7 +1,7 @@
 // Values by hand-made layouts; the bytes of bitfields are as gcc stores them on both byte orders.
 import test from 'ava';
 import { global, Missing } from 'kdumpling/analysis';
-import { KernelObject, struct, typeNamed } from 'kdumpling/analysis/object';
+import { KernelObject, objectAt, struct, typeNamed } from 'kdumpling/analysis/object';
 import { MemoryFault } from 'kdumpling/reader';
 import { BASE, compound, INT, int, madeKernel, pointerTo, U64 } from '../made-kernel.js';
 
@@ -102,7 +102,55 @@ for (const littleEndian of [true, false]) {
     t.is(new KernelObject(kernel, bits, BASE + 0x2000n).member('b').number(), -3);
     t.is(new KernelObject(kernel, typeNamed(kernel, 'unsigned long *'), at + 24n).at(1).word(), 0xfedc_ba98_7654_3210n);
   });
+
+  test(`paths, elements and whole values, ${order}-endian`, t => {
+    const init = global(kernel, 'init_task');
+    t.is(init.member('parent.comm[2]').number(), 'e'.charCodeAt(0));
+    t.is(init.member('parent[0].pid').number(), -7);
+    t.is(init.member('comm').length, 8);
+    t.is([...init.member('comm')].map(one => String.fromCharCode(one.number())).join(''), 'ktest\0\0\0');
+    t.deepEqual(
+      ['pid', 'parent.parent.low', 'comm[7]', 'stack', 'pid.x', 'comm[', 'comm[1]x', '.pid', 'pid.', ''].map(path =>
+        init.has(path),
+      ),
+      [true, true, true, false, false, false, false, false, false, false],
+    );
+    t.deepEqual(init.plain(), {
+      pid: -7,
+      usage: { counter: 3 },
+      flags: 0xfedc_ba98_7654_3210n,
+      comm: 'ktest',
+      parent: at,
+      low: 0x1234_5678,
+      wide: littleEndian ? 0x1234_5678 : 0x1234_5678_0000_0000n,
+      small: -1,
+    });
+    t.deepEqual(objectAt(kernel, 'struct bits', BASE + 0x2000n).plain(), { a: 5, b: -3, c: 0x2abcde, d: 0xcafef00d });
+    t.is(
+      objectAt(kernel, 'struct bits', BASE + 0x2000n)
+        .member('b')
+        .plain(),
+      -3,
+    );
+    t.is(init.member('comm').container('struct task_struct', 'comm').member('pid').number(), -7);
+    t.throws(() => init.container('struct bits', 'b'), { instanceOf: RangeError });
+    t.throws(() => init.container('struct bits', 'e'), { instanceOf: Missing });
+    t.is(init.member('flags').as('char [4]').length, 4);
+    t.is(`${init.member('parent')}`, `(struct task_struct *) 0x${(at + 24n).toString(16)}`);
+  });
 }
+
+test('what cannot be read is null in a whole value, and the rest is there', t => {
+  const cut = madeKernel({
+    pieces: [{ paddr: 0x1000, bytes: taskBytes(true).subarray(0, 24) }],
+    types: [INT, CHAR, task],
+    symbols: { init_task: BASE + 0x1000n },
+  });
+  const init = global(cut, 'init_task');
+  const { pid, comm, parent, small } = init.plain() as Record<string, unknown>;
+  t.deepEqual([pid, comm, parent, small], [-7, 'ktest', null, null]);
+  t.false(init.has('parent.pid'));
+});
 
 const kernel = madeKernel({ pieces: [{ paddr: 0, bytes: new Uint8Array(8) }], types: [task, INT] });
 
@@ -132,4 +180,6 @@ test('types as in a cast', t => {
   const array = typeNamed(kernel, 'int[3][2]');
   t.deepEqual(array, { kind: 'array', length: 3, element: { kind: 'array', length: 2, element: INT } });
   t.deepEqual(typeNamed(kernel, 'struct task_struct **'), pointerTo(pointerTo(task)));
+  t.deepEqual(typeNamed(kernel, 'const int []'), { kind: 'array', length: null, element: INT });
+  t.throws(() => typeNamed(kernel, 'int [NO_SUCH_ENUMERATOR]'), { instanceOf: Missing });
 });
