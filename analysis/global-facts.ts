@@ -99,6 +99,10 @@ export const GLOBALS: readonly GlobalFact[] = [
   fact('mm/vmstat.c', 'vm_numa_event', since('5.14', 'atomic_long_t [NR_VM_NUMA_EVENT_ITEMS]')),
   fact('mm/vmstat.c', 'vm_event_states', 'struct vm_event_state'),
   fact('mm/hugetlb.c', 'hstates', 'struct hstate []'),
+  fact('mm/hugetlb.c', 'hugetlb_max_hstate', 'int'),
+  fact('mm/util.c', 'sysctl_overcommit_ratio', 'int'),
+  fact('mm/util.c', 'sysctl_overcommit_kbytes', WORD),
+  fact('mm/util.c', 'vm_committed_as', 'struct percpu_counter'),
   fact('mm/huge_memory.c', 'huge_zero_page', 'struct page *'),
   fact('mm/huge_memory.c', 'huge_zero_folio', since('6.10', 'struct folio *')),
   fact('mm/huge_memory.c', 'huge_zero_pfn', since('5.9', WORD)),
@@ -146,6 +150,7 @@ export const GLOBALS: readonly GlobalFact[] = [
 
   // Time.
   fact('kernel/time/timer.c', 'jiffies_64', 'u64'),
+  fact('arch/*/kernel/vmlinux.lds.S', 'jiffies', WORD),
   fact('kernel/time/timer.c', 'timer_bases', 'struct timer_base []'),
   fact('kernel/time/hrtimer.c', 'hrtimer_bases', 'struct hrtimer_cpu_base'),
   // Until 6.12 a struct without a name.
@@ -197,6 +202,7 @@ export const GLOBALS: readonly GlobalFact[] = [
   fact('fs/dcache.c', 'd_hash_shift', 'unsigned int'),
   fact('fs/inode.c', 'inode_hashtable', 'struct hlist_head *'),
   fact('fs/inode.c', 'i_hash_shift', 'unsigned int'),
+  fact('block/bdev.c', 'blockdev_superblock', 'struct super_block *'),
   fact('mm/shmem.c', 'shm_mnt', 'struct vfsmount *'),
 
   // Devices and resources.

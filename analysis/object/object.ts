@@ -49,18 +49,10 @@ export class KernelObject {
    * @throws Missing, MemoryFault
    */
   member(path: string): KernelObject {
-    let at: KernelObject = this;
-    let from = 0;
-    while (from < path.length || from === 0) {
-      const step = from === 0 ? FIRST : NEXT;
-      step.lastIndex = from;
-      const match = step.exec(path);
-      if (match === null)
-        throw new Missing('member', JSON.stringify(path), 'a path is written as `mm.pgd` or `list[2].next`');
-      at = match[1] === undefined ? at.at(Number(match[2])) : at.#own(match[1]);
-      from = step.lastIndex;
-    }
-    return at;
+    return stepsOf(path).reduce<KernelObject>(
+      (at, step) => (typeof step === 'number' ? at.at(step) : at.#own(step)),
+      this,
+    );
   }
 
   /** Whether there is such a member: how a change between releases is told. A pointer on the way must lead somewhere. */
@@ -155,6 +147,22 @@ export class KernelObject {
   toString(): string {
     return `(${declaration(this.type, '')}) ${hex(this.address)}`;
   }
+}
+
+/** @throws Missing for a text that is no path */
+function stepsOf(path: string): (string | number)[] {
+  const steps: (string | number)[] = [];
+  let from = 0;
+  do {
+    const step = from === 0 ? FIRST : NEXT;
+    step.lastIndex = from;
+    const match = step.exec(path);
+    if (match === null)
+      throw new Missing('member', JSON.stringify(path), 'a path is written as `mm.pgd` or `list[2].next`');
+    steps.push(match[1] ?? Number(match[2]));
+    from = step.lastIndex;
+  } while (from < path.length);
+  return steps;
 }
 
 /** An object of a type, as C writes it in a cast, at an address. @throws Missing */

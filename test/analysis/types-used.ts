@@ -4,11 +4,7 @@ import { join } from 'node:path';
 
 const ROOM = join(import.meta.dirname, '../../../analysis');
 const LITERAL = /'((?:struct |union )?[A-Za-z_]\w*(?: \*+)?)'/g;
-/** Calls that are given names of symbols. */
-const ASKED =
-  /(?:kernel\.(?:address|symbol)|global|perCpuVariable)\((?:[\w.]+, *)?'([A-Za-z_]\w*)'|\.variable\('([A-Za-z_]\w*)'/g;
 const STRUCT = /\b(?:struct|hasStruct)\([\w.#]+, '(\w+)'/g;
-const LISTS = /(?:NAMES|VARIABLES|expect\()[^;]*?\[([^\]]*)\]/g;
 
 function* sources(): Iterable<string> {
   for (const file of readdirSync(ROOM, { recursive: true, encoding: 'utf8' }).sort()) {
@@ -30,15 +26,5 @@ export function wordsOfAnalyses(): Set<string> {
 export function structsOfAnalyses(): Set<string> {
   const names = new Set<string>();
   for (const text of sources()) for (const [, name] of text.matchAll(STRUCT)) names.add(name);
-  return names;
-}
-
-/** Every symbol that is asked for by its name. */
-export function symbolsOfAnalyses(): Set<string> {
-  const names = new Set<string>();
-  for (const text of sources()) {
-    for (const [, first, second] of text.matchAll(ASKED)) names.add(first ?? second);
-    for (const [, list] of text.matchAll(LISTS)) for (const [, name] of list.matchAll(/'(\w+)'/g)) names.add(name);
-  }
   return names;
 }

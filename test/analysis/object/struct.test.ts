@@ -136,7 +136,7 @@ for (const littleEndian of [true, false]) {
     t.throws(() => init.container('struct bits', 'b'), { instanceOf: RangeError });
     t.throws(() => init.container('struct bits', 'e'), { instanceOf: Missing });
     t.is(init.member('flags').as('char [4]').length, 4);
-    t.is(`${init.member('parent')}`, `(struct task_struct *) 0x${(at + 24n).toString(16)}`);
+    t.is(init.member('parent').toString(), `(struct task_struct *) 0x${(at + 24n).toString(16)}`);
   });
 }
 
