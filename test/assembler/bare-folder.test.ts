@@ -1,7 +1,7 @@
 // Folders without any list of addresses: a complete set gives the same core as with one; with a blob gone, what is placed is right, and what fits more than one place is left out.
 import test from 'ava';
 import { placeFolder } from 'kdumpling/reader/minidump';
-import { judge, outcome, placeMade } from './damage.js';
+import { damagedValues, judge, outcome, placeMade } from './damage.js';
 import { noise } from './made-dump.js';
 import {
   fileName,
@@ -122,4 +122,19 @@ test('without VMCOREINFO a complete set is still placed by order', t => {
   const [header, , ...rest] = made.entries;
   const got = bare(filesOf([header, ...rest]));
   t.deepEqual(judge(made, 'no VMCOREINFO', got, { complete: false, named: /no-vmcoreinfo: / }), []);
+});
+
+test('a damaged p_filesz, where p_memsz and the next p_offset agree, loses nothing', t => {
+  const made = madeMinidump();
+  const whole = made.entries[0].bytes;
+  const wrong: string[] = [];
+  // Behind the last one there is no p_offset.
+  for (let index = 1; index < made.regions.length; index++) {
+    for (const { what, bytes } of damagedValues(whole, 64 + 56 * index + 32, 8)) {
+      made.entries[0].bytes = bytes;
+      const named = new RegExp(`p_filesz of program header ${index} is`);
+      wrong.push(...judge(made, `${index} ${what}`, bare(filesOf(made.entries)), { complete: false, named }));
+    }
+  }
+  t.deepEqual(wrong, []);
 });

@@ -84,6 +84,13 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
   return size;
 }
 
+/** The size that most fields of the header give, p_filesz in a tie. */
+export function headerSize({ filesz, memsz, gap, sectionSize }: HeaderSegment): number {
+  const others = [gap, sectionSize].filter(size => size !== null);
+  const of = (size: number) => others.filter(other => sameSize(other, size)).length;
+  return of(memsz) > of(filesz) ? memsz : filesz;
+}
+
 /** The room that the registered layout has for a region: its p_filesz, or what that must have been. */
 export function registeredRoom(segment: HeaderSegment, size: number): number {
   if (sameSize(segment.filesz, size)) return segment.filesz;

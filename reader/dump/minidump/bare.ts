@@ -3,6 +3,7 @@
 import { parseBlobFileName } from '../../formats/qcom-minidump.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import { alignUp } from '../../u64.js';
+import { headerSize } from './agree.js';
 import { type Blob, head, sameBytes, sameSize } from './blob.js';
 import type { MinidumpHeader } from './header.js';
 import type { Match } from './match.js';
@@ -27,7 +28,7 @@ export function tieByContent(
   const rest = left.filter(blob => !used.has(blob));
   if (header.style === 'upstream' && vmcoreinfo !== null) tieBySymbol(open, rest, header, vmcoreinfo, used);
   tieBySize(open, rest, used);
-  const free = grouped(open.filter(isOpen), ({ segment }) => segment.filesz);
+  const free = grouped(open.filter(isOpen), ({ segment }) => headerSize(segment));
   const doubtful = rest
     .filter(blob => !used.has(blob))
     .map(blob => ({ blob, why: whyNot(blob, free.get(alignUp(blob.size, 4))?.length ?? 0) }));
@@ -35,7 +36,7 @@ export function tieByContent(
 }
 
 const isOpen = ({ blob }: Match): boolean => blob === null;
-const fits = (blob: Blob, { segment }: Match): boolean => sameSize(blob.size, segment.filesz);
+const fits = (blob: Blob, { segment }: Match): boolean => sameSize(blob.size, headerSize(segment));
 
 function take(match: Match, blob: Blob, used: Set<Blob>): void {
   match.blob = blob;
@@ -107,7 +108,7 @@ function fitsNowhereElse(
   return true;
 }
 
-const placeOf = ({ segment }: Match): string => `${segment.paddr}:${segment.filesz}`;
+const placeOf = ({ segment }: Match): string => `${segment.paddr}:${headerSize(segment)}`;
 
 function distinctPlaces(matches: readonly Match[]): Match[] {
   const seen = new Set<string>();
@@ -246,7 +247,7 @@ const MOST_RIVALS = 8;
 
 /** What fits exactly one place that no other blob fits. Two blobs of equal content are one. */
 function tieBySize(open: readonly Match[], blobs: readonly Blob[], used: Set<Blob>): void {
-  const places = grouped(distinctPlaces(open), ({ segment }) => segment.filesz);
+  const places = grouped(distinctPlaces(open), ({ segment }) => headerSize(segment));
   const free = blobs.filter(blob => !used.has(blob) && blob.size > 0);
   for (const [size, rivals] of grouped(free, blob => blob.size)) {
     const [place, second] = places.get(size) ?? [];
