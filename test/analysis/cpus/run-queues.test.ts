@@ -262,6 +262,12 @@ test('all classes at once, in the order in which each has its tasks', t => {
       [21, 3000n],
     ],
   );
+  t.is(queue.deadline?.servers, 1);
+  // Up to 6.16 the server is counted, too.
+  made.count(10);
+  t.deepEqual(made.ask().codes, []);
+  made.count(11);
+  t.deepEqual(made.ask().codes, ['run-queue-count']);
   t.deepEqual(pids(queue.ext?.tasks), [30]);
   t.deepEqual(
     queue.fair?.tasks.map(({ pid, vruntime, deadline, delayed }) => [pid, vruntime, deadline, delayed]),
