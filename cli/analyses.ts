@@ -23,5 +23,6 @@ export const ANALYSES: Readonly<Record<string, Analysis>> = {
   sym: { load: () => import('./sym.js'), each: 'arguments' },
   tree: { load: () => import('./tree.js'), each: 'arguments' },
   vm: { load: () => import('./vm.js'), each: 'process' },
+  vmalloc: { load: () => import('./vmalloc.js'), each: 'once' },
   vtop: { load: () => import('./vtop.js'), each: 'arguments' },
 };

@@ -16,6 +16,7 @@ export * from './sections.js';
 export * from './slab-owner.js';
 export * from './totals.js';
 export * from './vm-counters.js';
+export * from './vmalloc.js';
 export * from './zone-bits.js';
 export * from './zone-places.js';
 export * from './zones.js';
