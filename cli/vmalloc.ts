@@ -48,7 +48,7 @@ function holding(areas: readonly VmallocArea[], addresses: readonly bigint[], is
   const found = new Set<VmallocArea>();
   for (const address of addresses) {
     const area = areaAt(areas, address);
-    if (area === null) issues.add('no-area', 'no area of vmalloc space holds it', address);
+    if (area === null) issues.add('no-such-area', 'no area of vmalloc space holds it', address);
     else found.add(area);
   }
   return [...found];

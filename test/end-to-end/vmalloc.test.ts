@@ -159,5 +159,5 @@ realTest('the areas that hold given addresses', [realDump('x86_64-6.1.elf')], t 
   );
   const none = kdumpling('vmalloc', dump, '0xffffd18100007000');
   t.is(none.status, 1);
-  t.regex(none.stderr, /no-area/);
+  t.regex(none.stderr, /no-such-area/);
 });
