@@ -1,8 +1,7 @@
 // kdumpling irq: interrupts with their chips, handlers and counts; -s as /proc/interrupts has them.
 import { Command } from 'commander';
 import { type Kernel, Missing } from 'kdumpling/analysis';
-import { cpus } from 'kdumpling/analysis/collections';
-import { type ArchCounter, archCounters, type Irq, irqs, isShown } from 'kdumpling/analysis/irq';
+import { type ArchCounter, archCounters, countedCpus, type Irq, irqs, isShown } from 'kdumpling/analysis/irq';
 import { placeText } from 'kdumpling/analysis/symbols';
 import { type Issues, MemoryFault, printable } from 'kdumpling/reader';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
@@ -31,8 +30,7 @@ function irq(context: CommandContext, dump: string, which: readonly string[], op
   const wanted = which.map(number);
   const empty = { cpus: null, irqs: null, counters: null };
   return answerFromKernel(context, [dump], options, empty, (kernel, issues) => {
-    // A panic takes CPUs offline, with what they counted.
-    const present = cpus(kernel, 'present');
+    const present = countedCpus(kernel);
     const all = [...irqs(kernel, present, issues)];
     const rows = all.filter(row =>
       wanted.length > 0 ? wanted.includes(row.irq) : options.all === true || isShown(row),
@@ -71,7 +69,8 @@ function number(text: string): number {
 }
 
 const UNKNOWN = '?';
-const actionNames = ({ actions }: Irq): string => actions.map(({ name }) => printable(name ?? UNKNOWN)).join(', ');
+const actionNames = ({ actions }: Irq): string =>
+  actions === null ? UNKNOWN : actions.map(({ name }) => printable(name ?? UNKNOWN)).join(', ');
 
 function* list(kernel: Kernel, rows: readonly Irq[]): Iterable<string> {
   const width = 2 * kernel.memory.pointerSize;
@@ -79,8 +78,9 @@ function* list(kernel: Kernel, rows: readonly Irq[]): Iterable<string> {
   yield ` IRQ  ${'IRQ_DESC'.padEnd(width)}  ${'IRQACTION'.padEnd(width)}  NAME and HANDLER`;
   for (const row of rows) {
     const start = `${String(row.irq).padStart(4)}  ${hex(row.descriptor)}`;
-    if (row.actions.length === 0) yield `${start}  (unused)`;
-    for (const [i, action] of row.actions.entries()) {
+    if (row.actions === null) yield `${start}  ${UNKNOWN}`;
+    else if (row.actions.length === 0) yield `${start}  (unused)`;
+    for (const [i, action] of (row.actions ?? []).entries()) {
       const name = JSON.stringify(printable(action.name ?? UNKNOWN));
       const handler = action.handler === null ? '' : `  ${placeText(action.handler)}`;
       const thread = action.thread === null ? '' : `  thread ${placeText(action.thread)}`;
@@ -96,7 +96,7 @@ function* table(rows: readonly Irq[], counters: readonly ArchCounter[], present:
   yield `           ${present.map(cpu => `CPU${String(cpu).padEnd(8)}`).join('')}`.trimEnd();
   // s390x has its classes of interrupts among the counters.
   const classes = new Set(counters.map(({ label }) => label));
-  for (const row of rows.filter(({ actions }) => !classes.has(actions[0]?.name ?? ''))) {
+  for (const row of rows.filter(({ actions }) => !classes.has(actions?.[0]?.name ?? ''))) {
     const counts = cells(row.counts ?? present.map(() => UNKNOWN));
     const chip = printable(row.chip ?? '-').padStart(8);
     const hardware = (row.hardwareIrq === null ? '' : String(row.hardwareIrq)).padStart(3);

@@ -1,3 +1,3 @@
 export * from './arch-counters.js';
 export * from './descriptors.js';
-export { type Irq, type IrqAction, irqs, isShown } from './irqs.js';
+export { countedCpus, type Irq, type IrqAction, irqs, isShown } from './irqs.js';

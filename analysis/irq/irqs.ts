@@ -1,7 +1,7 @@
 // Interrupts: chip, handlers and counts of each. Source: include/linux/{irqdesc,irq,interrupt}.h, kernel/irq/proc.c (show_interrupts; 2.6.39 to 7.3).
 import { type Issues, MemoryFault } from 'kdumpling/reader';
 import { plainType } from 'kdumpling/reader/debuginfo';
-import { chainNodes, cpuMask, perCpu } from '../collections/index.js';
+import { chainNodes, cpuMask, cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Columns, type Get, hasStruct, type Struct, struct } from '../object/index.js';
 import { type SymbolPlace, symbolPlace } from '../symbols/index.js';
@@ -27,7 +27,8 @@ export interface Irq {
   readonly counts: readonly number[] | null;
   /** CPUs that may take it. */
   readonly affinity: readonly number[] | null;
-  readonly actions: readonly IrqAction[];
+  /** Null where they cannot be told. */
+  readonly actions: readonly IrqAction[] | null;
 }
 
 export interface IrqAction {
@@ -44,19 +45,25 @@ const IRQD_LEVEL = 1 << 13;
 const IRQ_HIDDEN = 1 << 20;
 const MOST_NAME = 256;
 
+/** The CPUs that are there, whose counts mean something: a panic takes them offline. @throws Missing, MemoryFault */
+export function countedCpus(kernel: Kernel): number[] {
+  const present = new Set(cpus(kernel, 'present'));
+  return perCpu(kernel).possible.filter(cpu => present.has(cpu));
+}
+
 /**
  * By number.
- * @param cpus whose counts are told
+ * @param counted possible CPUs, whose counts are told
  * @throws Missing where descriptors are not to be found
  */
-export function* irqs(kernel: Kernel, cpus: readonly number[], issues: Issues): Generator<Irq, void> {
-  const read = irqReader(kernel, cpus, issues);
+export function* irqs(kernel: Kernel, counted: readonly number[], issues: Issues): Generator<Irq, void> {
+  const read = irqReader(kernel, counted, issues);
   for (const { irq, descriptor } of descriptors(kernel, issues)) yield read(irq, descriptor);
 }
 
 type Text = (pointer: bigint) => string | null;
 
-function irqReader(kernel: Kernel, cpus: readonly number[], issues: Issues) {
+function irqReader(kernel: Kernel, counted: readonly number[], issues: Issues) {
   const layout = struct(kernel, 'irq_desc');
   const columns = new Columns('interrupt', issues);
   const text: Text = pointer => (pointer === 0n ? null : kernel.memory.text(pointer, MOST_NAME));
@@ -78,7 +85,7 @@ function irqReader(kernel: Kernel, cpus: readonly number[], issues: Issues) {
   const state = columns.add('state', () => layout.number(statePath(layout)));
   const settings = columns.add('status', () => layout.number('status_use_accessors'));
   const number = columns.add('irq', () => layout.number('irq_data.irq'));
-  const counts = columns.add('counts', () => countsOf(kernel, layout, cpus));
+  const counts = columns.add('counts', () => countsOf(kernel, layout, counted));
   const affinity = columns.add('affinity', () => affinityOf(kernel, layout));
   const first = columns.add('action', () => layout.word('action'));
   const action = actionReader(kernel, issues, text, place);
@@ -99,7 +106,7 @@ function irqReader(kernel: Kernel, cpus: readonly number[], issues: Issues) {
       hidden: status === null ? null : (status & IRQ_HIDDEN) !== 0,
       counts: counts(at),
       affinity: affinity(at),
-      actions: [...chainOf(kernel, first(at) ?? 0n, irq, issues)].map(action),
+      actions: actionsOf(kernel, first(at), irq, issues)?.map(action) ?? null,
     };
     columns.tell(at);
     if (own !== null && own !== irq)
@@ -120,13 +127,13 @@ function statePath(layout: Struct): string {
 }
 
 /** irqstat.cnt since 6.10 (commit 86d2a2f51fba), a bare counter before. */
-function countsOf(kernel: Kernel, layout: Struct, cpus: readonly number[]): Get<number[] | null> {
+function countsOf(kernel: Kernel, layout: Struct, counted: readonly number[]): Get<number[] | null> {
   const pointer = layout.word('kstat_irqs');
   const offset = hasStruct(kernel, 'irqstat') ? BigInt(struct(kernel, 'irqstat').offset('cnt')) : 0n;
   const copies = perCpu(kernel);
   return at => {
     const counter = pointer(at);
-    return counter === 0n ? null : cpus.map(cpu => kernel.memory.u32(copies.address(counter, cpu) + offset));
+    return counter === 0n ? null : counted.map(cpu => kernel.memory.u32(copies.address(counter, cpu) + offset));
   };
 }
 
@@ -144,12 +151,14 @@ function affinityOf(kernel: Kernel, layout: Struct): Get<number[] | null> {
   };
 }
 
-function chainOf(kernel: Kernel, first: bigint, irq: number, issues: Issues): Iterable<bigint> {
+/** Null where not even the first can be read. */
+function actionsOf(kernel: Kernel, first: bigint | null, irq: number, issues: Issues): bigint[] | null {
+  if (first === null) return null;
   if (first === 0n) return [];
-  return chainNodes(kernel, first, issues, {
-    offset: struct(kernel, 'irqaction').offset('next'),
-    name: `actions of IRQ ${irq}`,
-  });
+  const before = issues.count;
+  const offset = struct(kernel, 'irqaction').offset('next');
+  const found = [...chainNodes(kernel, first, issues, { offset, name: `actions of IRQ ${irq}` })];
+  return found.length === 0 && issues.count > before ? null : found;
 }
 
 function actionReader(
@@ -178,10 +187,11 @@ function actionReader(
   };
 }
 
-/** Whether /proc/interrupts has it: hidden ones never, those without a handler of their own only once they have happened. */
+/** Whether /proc/interrupts has it: hidden ones never, those without a handler of their own only once they have happened. What is not known is shown. */
 export function isShown({ hidden, actions, counts }: Irq): boolean {
   if (hidden === true) return false;
   // chained_action stands for the interrupts of another chip.
+  if (actions === null) return true;
   const own = actions.some(({ handler }) => handler?.symbol !== 'bad_chained_irq');
   return own || (counts ?? []).some(count => count > 0);
 }

@@ -6,6 +6,7 @@ import { type DumpCpu, Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { MadeMemory } from '../collections/made-memory.js';
 import { compound, INT, int, pointerTo, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const POINTER = pointerTo({ kind: 'void' });
 const TYPES: readonly Type[] = [
@@ -229,3 +230,5 @@ for (const [what, damage] of [
     t.deepEqual(codes, ['damaged-crash-note', 'no-registers']);
   });
 }
+
+test('rubbish in any words', t => survives(t, () => new MadeCpus(THREE, 2)));

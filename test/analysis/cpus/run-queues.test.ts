@@ -5,6 +5,7 @@ import { Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { MadeMemory } from '../collections/made-memory.js';
 import { compound, INT, int, pointerTo, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const U32 = int('unsigned int', 4, false);
 const U8 = int('unsigned char', 1, false);
@@ -424,3 +425,5 @@ test('kernels without groups, deadlines and sched_ext', t => {
     [[2, 195n, null]],
   );
 });
+
+test('rubbish in any words', t => survives(t, grouped));

@@ -1,11 +1,12 @@
 // Interrupts in memory written by hand: descriptors in an array and in a radix tree, shared interrupts, and damage.
 import test from 'ava';
-import { type ArchCounter, archCounters, irqs, isShown } from 'kdumpling/analysis/irq';
+import { type ArchCounter, archCounters, countedCpus, irqs, isShown } from 'kdumpling/analysis/irq';
 import { Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { LITTLE, MadeMemory } from '../collections/made-memory.js';
 import { markedRadixTypes } from '../collections/made-types.js';
 import { compound, int, pointerTo, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const U32 = int('unsigned int', 4, false);
 const POINTER = pointerTo({ kind: 'void' });
@@ -67,6 +68,7 @@ class MadeIrqs {
       nr_irqs: number,
       __per_cpu_offset: offsets,
       __cpu_possible_mask: mask,
+      __cpu_present_mask: mask,
       handler_one: 0xffff_ffff_8100_0000n,
       handler_two: 0xffff_ffff_8100_1000n,
       bad_chained_irq: 0xffff_ffff_8100_2000n,
@@ -111,7 +113,8 @@ class MadeIrqs {
 
   ask(symbols = this.symbols, holes: readonly bigint[] = []) {
     const issues = new Issues();
-    const found = [...irqs(this.memory.kernel(TYPES, symbols, holes), [0, 1], issues)];
+    const kernel = this.memory.kernel(TYPES, symbols, holes);
+    const found = [...irqs(kernel, countedCpus(kernel), issues)];
     return { found, issues, codes: issues.list().map(({ code }) => code) };
   }
 }
@@ -140,7 +143,7 @@ test('an array of descriptors: names, counts by CPU, handlers of a shared interr
     ['CHIP', 101n, 'domain', 'edge', true, [5, 7], [1]],
   );
   t.deepEqual(
-    one.actions.map(({ name, handler, thread }) => [name, handler?.symbol, thread?.symbol]),
+    one.actions?.map(({ name, handler, thread }) => [name, handler?.symbol, thread?.symbol]),
     [
       ['first', 'handler_one', undefined],
       ['second', undefined, 'handler_two'],
@@ -181,7 +184,7 @@ test('damage: actions in a circle, a descriptor of another number, names that ar
   circle.memory.words(circle.memory.word(first + 8n) + 8n, first);
   const { found, codes } = circle.ask();
   t.deepEqual(codes, ['damaged-chain']);
-  t.is(found[1].actions.length, 2);
+  t.is(found[1].actions?.length, 2);
 
   const other = made();
   other.memory.u32(other.at(3) + 16n, 9);
@@ -192,14 +195,18 @@ test('damage: actions in a circle, a descriptor of another number, names that ar
   const answer = lost.ask();
   t.deepEqual(answer.codes, ['unreadable-memory']);
   t.is(answer.found[1].chip, null);
-  t.is(answer.found[1].actions.length, 2);
+  t.is(answer.found[1].actions?.length, 2);
 });
 
 test('a descriptor that is not in the dump leaves the others', t => {
   const irq = made();
   const { found, codes } = irq.ask(irq.symbols, [irq.at(2)]);
   t.true(codes.every(code => code === 'unreadable-memory'));
-  t.deepEqual([found[2].chip, found[2].counts, found[2].actions], [null, null, []]);
+  t.deepEqual([found[2].chip, found[2].counts, found[2].actions], [null, null, null]);
+  t.true(isShown(found[2]));
+  const action = made();
+  action.memory.words(action.at(2) + 80n, 0xffff_8880_7000_0000n);
+  t.is(action.ask().found[2].actions, null);
   t.deepEqual(found[1].counts, [5, 7]);
 });
 
@@ -263,3 +270,5 @@ test('counters by enum: those that are shown, by their numbers', t => {
     ['IRQ_COUNT_NEWER', [9]],
   ]);
 });
+
+test('rubbish in any words', t => survives(t, made));

@@ -5,6 +5,7 @@ import { Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { BIG, LITTLE, type Machine, MadeMemory } from '../collections/made-memory.js';
 import { compound, INT, int, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const SIZE = 256;
 const BUFFER_AT = 40;
@@ -137,3 +138,11 @@ test('damage: a length that no buffer has, and memory that is not in the dump', 
   t.deepEqual(codes, ['log-record-lost']);
   t.is(found.length, 1);
 });
+
+test('rubbish in any words', t =>
+  survives(t, () => {
+    const made = new MadeBuffers();
+    made.write('safe_print_seq', 0, '\u00016first\n\u00013second\n');
+    made.write('nmi_print_seq', 1, '\u00010watchdog\n', 1);
+    return made;
+  }));

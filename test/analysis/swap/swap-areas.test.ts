@@ -5,6 +5,7 @@ import { Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { MadeMemory } from '../collections/made-memory.js';
 import { compound, INT, int, pointerTo, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const U32 = int('unsigned int', 4, false);
 const S16 = int('short', 2, true);
@@ -246,3 +247,5 @@ test('an area that is not in the dump leaves the others', t => {
     ],
   );
 });
+
+test('rubbish in any words', t => survives(t, made));

@@ -5,6 +5,7 @@ import { Issues } from 'kdumpling/reader';
 import type { Type } from 'kdumpling/reader/debuginfo';
 import { MadeMemory } from '../collections/made-memory.js';
 import { compound, INT, int, pointerTo, U64 } from '../made-kernel.js';
+import { survives } from '../spoil.js';
 
 const U32 = int('unsigned int', 4, false);
 const S64 = int('long long', 8, true);
@@ -347,3 +348,24 @@ test('the wheel of 4.2 to 4.7: hash lists, in a per-CPU variable', t => {
   t.deepEqual(codes, []);
   t.deepEqual(brief(cpu), [['all', [1300n, 300n]]]);
 });
+
+test('of a list that is cut nothing is counted', t => {
+  const made = new MadeTimers();
+  made.memory.take(256, 256);
+  const timer = made.timer(0, 5, 1100n);
+  made.memory.take(256, 256);
+  const { cpu, codes } = made.ask(TYPES, made.symbols, [timer]);
+  t.deepEqual(codes, ['unreadable-hlist']);
+  t.deepEqual(brief(cpu), [['all']]);
+});
+
+test('rubbish in any words', t =>
+  survives(t, () => {
+    const made = new MadeTimers(3);
+    made.timer(0, 5, 1100n);
+    made.timer(0, 5, 1101n);
+    made.timer(1, 70, 1200n);
+    made.hrtimers(0, 1n, 2n, 3n);
+    made.hrtimers(1, 5n);
+    return made;
+  }));
