@@ -140,12 +140,13 @@ export async function convertDump(dump: Dump, options: ConvertOptions): Promise<
 
 function plannedDrop({ physical, pageSize }: Dump, { drop, format }: ConvertOptions): PlannedDrop | undefined {
   if (drop === undefined) return undefined;
-  const isElf = format === 'elf';
-  const zeros = isElf && drop.zeros ? zeroFrames(physical, physical.extents, pageSize) : NO_FRAMES;
-  return { frames: unitedFrames(drop.frames, zeros), leastRun: isElf ? PAGES_WORTH_A_SEGMENT : 1 };
+  if (format !== 'elf') return { frames: drop.frames, leastRun: 1 };
+  const leastRun = PAGES_WORTH_A_SEGMENT;
+  if (!drop.zeros) return { frames: drop.frames, leastRun };
+  // Only what is to stay so far is read for zeros.
+  const plan = planDump(physical, pageSize, [], { frames: drop.frames, leastRun: 1 });
+  return { frames: unitedFrames(drop.frames, zeroFrames(physical, plan)), leastRun };
 }
-
-const NO_FRAMES: Frames = { starts: [], ends: [] };
 
 interface Outcome {
   readonly lost: readonly ByteRange[];

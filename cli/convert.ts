@@ -1,6 +1,6 @@
 // kdumpling convert: any dump in another format.
 import { Command, Option } from 'commander';
-import type { DropCounts, PageClass } from 'kdumpling/analysis/pages';
+import type { DropCounts } from 'kdumpling/analysis/pages';
 import {
   CONVERT_FORMATS,
   type Converted,
@@ -14,7 +14,7 @@ import { refusedLevel } from 'kdumpling/reader/codecs';
 import { FileSink, nodeEngines } from 'kdumpling/reader/node';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { isCutShort } from './cut-short.js';
-import { DROP_HELP, type Drop, findDropped, parseDrop } from './drop-argument.js';
+import type { Drop } from './drop-argument.js';
 import {
   addDumpOptions,
   addSymbolOptions,
@@ -32,7 +32,7 @@ interface ConvertArguments extends DumpOptions, SymbolOptions {
   readonly to: ConvertFormat;
   readonly level?: number;
   readonly flat?: boolean;
-  readonly drop?: readonly PageClass[];
+  readonly drop?: string;
   readonly json?: boolean;
 }
 
@@ -48,7 +48,10 @@ export const command: DefineCommand = context =>
         )
         .option('--level <n>', 'compression level of zlib (1 to 9) or zstd (1 to 22)', wholeNumber)
         .option('--flat', "write makedumpfile's flattened stream of the format")
-        .option('--drop <classes>', DROP_HELP, parseDrop)
+        .option(
+          '--drop <classes>',
+          "leave out pages: a list of zero, cache, cache-private, user, free, or makedumpfile's level (0 to 31)",
+        )
         .option('--json', 'print one JSON value'),
     ),
   )
@@ -71,13 +74,16 @@ async function convert(context: CommandContext, texts: string[], options: Conver
     if (refused !== null) throw new UsageError(refused);
   }
   if (to === 'raw' && options.flat === true) throw new UsageError('raw memory has no flattened form; leave --flat out');
+  // Kernels are for those that ask for them.
+  const dropping = options.drop === undefined ? null : await import('./drop-argument.js');
+  const classes = dropping?.parseDrop(options.drop ?? '') ?? [];
   refuseOutput(texts, output);
   const dump = await openDumpArgument(texts, options);
   const progress = await context.progress('convert');
   try {
     const issues = new Issues();
     issues.addAll(dump.issues);
-    const drop = options.drop === undefined ? null : await findDropped(dump, options.drop, options, issues);
+    const drop = dropping === null ? null : await dropping.findDropped(dump, classes, options, issues);
     const converted = await convertDump(dump, {
       format: to,
       ...(level === undefined ? {} : { level }),

@@ -14,8 +14,6 @@ import { FileSource } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
 import type { SymbolOptions } from './dump-argument.js';
 
-export const DROP_HELP = `leave out pages: a list of ${PAGE_CLASSES.join(', ')}, or makedumpfile's level (0 to ${MOST_LEVEL})`;
-
 /** @throws UsageError for a text that is neither classes nor a level */
 export function parseDrop(text: string): readonly PageClass[] {
   if (/^\d{1,2}$/.test(text) && Number(text) <= MOST_LEVEL) return classesOfLevel(Number(text));

@@ -142,6 +142,10 @@ coreTest('wrong calls: exit status 2, and nothing is written; help has an exampl
   fails(2, /elf is not compressed/, core, '-o', out, '--to', 'elf', '--level', '1');
   fails(2, /"x" is no compression level/, core, '-o', out, '--to', 'kdump-zlib', '--level', 'x');
   fails(2, /raw memory has no flattened form/, core, '-o', out, '--to', 'raw', '--flat');
+  fails(2, /"32" is no class of pages: zero, cache/, core, '-o', out, '--to', 'elf', '--drop', '32');
+  fails(2, /"pagecache" is no class of pages/, core, '-o', out, '--to', 'elf', '--drop', 'zero,pagecache');
+  // What was to be left out would be in the output.
+  fails(3, /memory map: which pages could be left out is not known/, core, '-o', out, '--to', 'elf', '--drop', 'user');
   fails(2, /is the input/, core, '-o', core, '--to', 'elf');
   fails(2, /is a folder: name the file to write/, core, '-o', folder, '--to', 'elf');
   fails(2, /is a folder: name the file to write/, core, '-o', `${out}/`, '--to', 'elf');
