@@ -1,8 +1,9 @@
 // kdumpling vtop: where addresses lie in physical memory, with every page table entry on the way; and back.
 import { Command } from 'commander';
-import type { Kernel } from 'kdumpling/analysis';
+import { type Kernel, Missing } from 'kdumpling/analysis';
 import { pageTableOf } from 'kdumpling/analysis/mm';
 import { struct } from 'kdumpling/analysis/object';
+import { PageDetails } from 'kdumpling/analysis/pages';
 import {
   kernelTranslator,
   type PageTable,
@@ -13,12 +14,13 @@ import {
   vtopKernel,
   vtopUser,
 } from 'kdumpling/analysis/vtop';
-import { hex, type Issue, Issues } from 'kdumpling/reader';
+import { hex, type Issue, Issues, MemoryFault } from 'kdumpling/reader';
 import { parseAddress, parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { address as hexAddress, jsonIssues } from './json.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+import { pageTable } from './pages-text.js';
 import { findProcess, parseProcess } from './process-command.js';
 
 type ProcessName = ReturnType<typeof parseProcess>;
@@ -58,7 +60,7 @@ function vtop(context: CommandContext, dump: string, texts: string[], options: V
     tell(rows, issues, options);
     return {
       json: rows.map(jsonRow),
-      text: () => textOf(rows),
+      text: () => textOf(kernel, rows),
       partial: rows.some(({ physical }) => physical === null),
     };
   });
@@ -113,7 +115,8 @@ function sizeText(bytes: number): string {
   return `${bytes / 1024 ** unit}${UNITS[unit]}`;
 }
 
-function* textOf(rows: readonly VtopRow[]): Iterable<string> {
+function* textOf(kernel: Kernel, rows: readonly VtopRow[]): Iterable<string> {
+  const pages = pageDetails(kernel);
   for (const [i, { address, physical, pageSize, steps }] of rows.entries()) {
     if (i > 0) yield '';
     const virtual = `0x${address.toString(16)}`;
@@ -123,6 +126,18 @@ function* textOf(rows: readonly VtopRow[]): Iterable<string> {
       yield `${level.toUpperCase().padStart(6)}: ${entryAddress.toString(16)} => ${entry.toString(16)}`;
     if (physical !== null && pageSize !== null)
       yield `  PAGE: ${(physical - (physical % pageSize)).toString(16)}  (${sizeText(pageSize)})`;
+    const page = physical === null ? null : (pages?.of(Math.floor(physical / kernel.pageSize)) ?? null);
+    if (page !== null) yield* ['', ...pageTable([page])];
+  }
+}
+
+/** The memory map tells more of a page, where it is to be had; translations do without. */
+function pageDetails(kernel: Kernel): PageDetails | null {
+  try {
+    return new PageDetails(kernel, new Issues());
+  } catch (error) {
+    if (error instanceof Missing || error instanceof MemoryFault) return null;
+    throw error;
   }
 }
 

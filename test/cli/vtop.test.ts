@@ -45,6 +45,10 @@ realTest('kernel addresses, by number and by symbol, as text and as the document
       '   PMD: a816ec8 => 8e001e1',
       '  PAGE: 8e00000  (2M)',
       '',
+      // crash's kmem -p has it so.
+      '            PAGE     PHYSICAL          MAPPING     INDEX CNT FLAGS',
+      'fffff72940238000      8e00000                0         0   1 fffffc0001000 reserved',
+      '',
       'VIRTUAL             PHYSICAL',
       '0xffffffffc0000000  (not mapped)',
       '   PGD: a810ff8 => a815067',
