@@ -43,6 +43,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   tree: { about: 'walk a red-black tree, XArray, maple tree or IDR', load: () => import('./tree.js') },
   read: { about: 'read memory of a dump', load: () => import('./read.js') },
   vmalloc: { about: 'areas of vmalloc space', load: () => import('./vmalloc.js') },
+  whatis: { about: 'what addresses point to', load: () => import('./whatis.js') },
   vm: { about: 'memory areas of a process', load: () => import('./vm.js') },
   vtop: { about: 'translate addresses, showing the page table entries', load: () => import('./vtop.js') },
 };

@@ -16,8 +16,8 @@ export function frameOfAddress(kernel: Kernel, pages: Pages, address: bigint): n
   return pages.address(frame) === null ? -1 : frame;
 }
 
-/** An address within a struct page. */
-function structPageAt(pages: Pages, address: bigint): number {
+/** The frame in whose struct page an address lies, or -1. */
+export function structPageAt(pages: Pages, address: bigint): number {
   const size = BigInt(pages.layout.size);
   for (const { startPfn } of pages.map.pieces) {
     const first = pages.address(startPfn);

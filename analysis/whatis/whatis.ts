@@ -1,0 +1,196 @@
+// What an address points to: the first of these that has it, from the narrowest to the widest: a task's stack, a symbol, a CPU's copy of a variable, an object of a slab, a module's memory, a struct page,
+// a page and what it is used for.
+import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
+import { type PerCpu, perCpu } from '../collections/index.js';
+import type { Kernel } from '../kernel.js';
+import { Missing } from '../missing.js';
+import { type Module, modules } from '../modules/index.js';
+import { type PageDetail, PageDetails, structPageAt } from '../pages/index.js';
+import { type ObjectState, SlabLookup, slabAllocator } from '../slab/index.js';
+import type { Task } from '../tasks/index.js';
+import { TaskStacks } from './stacks.js';
+
+/** `slack`: in a slab, but in none of its objects; `unknown`: nothing is known there. */
+export type AddressKind =
+  | 'stack'
+  | 'symbol'
+  | 'per-cpu'
+  | 'slab'
+  | 'slack'
+  | 'module'
+  | 'struct-page'
+  | 'page'
+  | 'unknown';
+
+/** What is unknown, or does not apply, is null. */
+export interface WhatIs {
+  readonly address: bigint;
+  readonly kind: AddressKind;
+  /** The slab cache's name. */
+  readonly cache: string | null;
+  /** Where what has the address begins: the object, the symbol, the stack, the struct page. */
+  readonly object: bigint | null;
+  /** From there. */
+  readonly offset: number | null;
+  readonly state: ObjectState | null;
+  readonly symbol: string | null;
+  readonly module: string | null;
+  readonly cpu: number | null;
+  /** Whose stack or task_struct it is. */
+  readonly task: Pick<Task, 'pid' | 'comm'> | null;
+  /** The page behind it, whatever the kind. */
+  readonly page: Pick<PageDetail, 'pfn' | 'use' | 'flagNames'> | null;
+}
+
+const NOTHING: Omit<WhatIs, 'address' | 'kind'> = {
+  cache: null,
+  object: null,
+  offset: null,
+  state: null,
+  symbol: null,
+  module: null,
+  cpu: null,
+  task: null,
+  page: null,
+};
+
+type Found = Partial<WhatIs> & Pick<WhatIs, 'kind'>;
+
+/** A function that tells of addresses; what it cannot know in this dump is told once. */
+export class Whatis {
+  readonly #kernel: Kernel;
+  readonly #stacks: TaskStacks | null;
+  readonly #perCpu: PerCpu | null;
+  readonly #slabs: SlabLookup | null;
+  readonly #modules: readonly Module[];
+  readonly #pages: PageDetails | null;
+  readonly #ways: readonly ((address: bigint) => Found | null)[];
+
+  constructor(kernel: Kernel, issues: Issues) {
+    const maybe = <T>(what: string, make: () => T): T | null => {
+      try {
+        return make();
+      } catch (error) {
+        if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
+        issues.add('unknown-kind', `${what} cannot be told: ${error.message}`);
+        return null;
+      }
+    };
+    this.#kernel = kernel;
+    this.#stacks = maybe('stacks of tasks', () => new TaskStacks(kernel, issues));
+    this.#perCpu = maybe('per-CPU variables', () => perCpu(kernel));
+    this.#slabs = maybe('slab objects', () => new SlabLookup(slabAllocator(kernel, issues), issues));
+    this.#modules = maybe('memory of modules', () => [...modules(kernel, issues)]) ?? [];
+    this.#pages = maybe('pages', () => new PageDetails(kernel, issues));
+    this.#ways = [
+      address => this.#stack(address),
+      address => this.#symbol(address),
+      address => this.#perCpuAt(address),
+      address => this.#slab(address),
+      address => this.#module(address),
+      address => this.#structPage(address),
+    ];
+  }
+
+  /** @throws MemoryFault where what would tell cannot be read */
+  at(address: bigint): WhatIs {
+    const page = this.#page(address);
+    const found = this.#first(address) ?? { kind: page === null ? ('unknown' as const) : ('page' as const) };
+    return { ...NOTHING, page, ...found, address };
+  }
+
+  #first(address: bigint): Found | null {
+    for (const way of this.#ways) {
+      const found = way(address);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  #stack(address: bigint): Found | null {
+    const found = this.#stacks?.at(address) ?? null;
+    if (found === null) return null;
+    const { start, task } = found;
+    return { kind: 'stack', object: start, offset: Number(address - start), task: who(task) };
+  }
+
+  #symbol(address: bigint): Found | null {
+    const found = this.#kernel.symbols.at(address);
+    if (found === null || found.perCpu) return null;
+    const { name, module } = found;
+    return { kind: 'symbol', object: found.address, offset: Number(address - found.address), symbol: name, module };
+  }
+
+  /** A copy lies as far from its template as every other copy of the same CPU. */
+  #perCpuAt(address: bigint): Found | null {
+    const all = this.#perCpu;
+    for (const cpu of all?.possible ?? []) {
+      const template = BigInt.asUintN(this.#kernel.arch.bits, address - (all?.offset(cpu) ?? 0n));
+      const found = this.#kernel.symbols.at(template);
+      if (found === null || !found.perCpu) continue;
+      const { name, module } = found;
+      const offset = Number(template - found.address);
+      return { kind: 'per-cpu', object: address - BigInt(offset), offset, symbol: name, module, cpu };
+    }
+    return null;
+  }
+
+  #slab(address: bigint): Found | null {
+    const found = this.#slabs?.at(address) ?? null;
+    if (found === null) return null;
+    const { cache, object, offset, state } = found;
+    const task = object === null ? null : (this.#stacks?.taskAt(object) ?? null);
+    const kind = object === null ? 'slack' : 'slab';
+    return { kind, cache: cache.name, object, offset, state, task: task === null ? null : who(task) };
+  }
+
+  #module(address: bigint): Found | null {
+    for (const { name, memory } of this.#modules) {
+      const part = memory.find(one => address >= one.address && address < one.address + BigInt(one.size));
+      if (part === undefined) continue;
+      return { kind: 'module', module: name, object: part.address, offset: Number(address - part.address) };
+    }
+    return null;
+  }
+
+  #structPage(address: bigint): Found | null {
+    const pages = this.#pages?.pages;
+    const pfn = pages === undefined ? -1 : structPageAt(pages, address);
+    const object = pfn < 0 ? null : (pages?.address(pfn) ?? null);
+    if (object === null) return null;
+    return { kind: 'struct-page', object, offset: Number(address - object), page: this.#pageOf(pfn) };
+  }
+
+  #page(address: bigint): WhatIs['page'] {
+    const paddr = this.#kernel.memory.translate(address);
+    return paddr < 0 ? null : this.#pageOf(Math.floor(paddr / this.#kernel.pageSize));
+  }
+
+  #pageOf(pfn: number): WhatIs['page'] {
+    const page = this.#pages?.of(pfn) ?? null;
+    return page === null ? null : { pfn, use: page.use, flagNames: page.flagNames };
+  }
+}
+
+const who = ({ pid, comm }: Task): WhatIs['task'] => ({ pid, comm });
+
+/** One sentence, without the address. */
+export function whatisText({ kind, object, offset, cache, state, symbol, module, cpu, task, page }: WhatIs): string {
+  const by = offset === null || offset === 0 ? '' : `+${hex(offset)}`;
+  const of = module === null ? '' : ` [${module}]`;
+  const whose = task === null ? '' : `PID ${task.pid ?? '?'} (${task.comm ?? '?'})`;
+  const frame = page === null ? '' : `page ${hex(page.pfn)}: ${page.use}`;
+  const start = object === null ? '' : hex(object);
+  const told: Record<AddressKind, string> = {
+    stack: `the stack of ${whose}${by}`,
+    symbol: `${symbol}${by}${of}`,
+    'per-cpu': `${symbol}${by}${of}, CPU ${cpu}`,
+    slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}`,
+    slack: `a slab of ${cache}, but none of its objects`,
+    module: `memory of the module ${module}, ${start}${by}`,
+    'struct-page': `the struct page ${start}${by} of ${frame}`,
+    page: frame,
+    unknown: 'nothing is known there',
+  };
+  return told[kind];
+}
