@@ -1,12 +1,13 @@
-// What an address points to: the first of these that has it, from the narrowest to the widest: a task's stack, a symbol, a CPU's copy of a variable, an object of a slab, a module's memory, a struct page,
-// a page and what it is used for.
+// What an address points to: the first of these that has it, from the narrowest to the widest: a task's stack, a symbol, a CPU's copy of a variable, an object of a slab, a module's memory, an area of vmalloc space,
+// a struct page,// a page and what it is used for.
 import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
 import { type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { type Module, modules } from '../modules/index.js';
-import { type PageDetail, PageDetails, structPageAt } from '../pages/index.js';
+import { areaAt, type PageDetail, PageDetails, structPageAt, type VmallocArea, vmallocAreas } from '../pages/index.js';
 import { type ObjectState, SlabLookup, slabAllocator } from '../slab/index.js';
+import { placeText } from '../symbols/index.js';
 import type { Task } from '../tasks/index.js';
 import { TaskStacks } from './stacks.js';
 
@@ -18,6 +19,7 @@ export type AddressKind =
   | 'slab'
   | 'slack'
   | 'module'
+  | 'vmalloc'
   | 'struct-page'
   | 'page'
   | 'unknown';
@@ -33,6 +35,7 @@ export interface WhatIs {
   /** From there. */
   readonly offset: number | null;
   readonly state: ObjectState | null;
+  /** Of an area of vmalloc space who made it. */
   readonly symbol: string | null;
   readonly module: string | null;
   readonly cpu: number | null;
@@ -63,6 +66,7 @@ export class Whatis {
   readonly #perCpu: PerCpu | null;
   readonly #slabs: SlabLookup | null;
   readonly #modules: readonly Module[];
+  readonly #areas: readonly VmallocArea[];
   readonly #pages: PageDetails | null;
   readonly #ways: readonly ((address: bigint) => Found | null)[];
 
@@ -81,6 +85,7 @@ export class Whatis {
     this.#perCpu = maybe('per-CPU variables', () => perCpu(kernel));
     this.#slabs = maybe('slab objects', () => new SlabLookup(slabAllocator(kernel, issues), issues));
     this.#modules = maybe('memory of modules', () => [...modules(kernel, issues)]) ?? [];
+    this.#areas = maybe('areas of vmalloc space', () => vmallocAreas(kernel, issues)) ?? [];
     this.#pages = maybe('pages', () => new PageDetails(kernel, issues));
     this.#ways = [
       address => this.#stack(address),
@@ -88,6 +93,7 @@ export class Whatis {
       address => this.#perCpuAt(address),
       address => this.#slab(address),
       address => this.#module(address),
+      address => this.#vmalloc(address),
       address => this.#structPage(address),
     ];
   }
@@ -153,6 +159,13 @@ export class Whatis {
     return null;
   }
 
+  #vmalloc(address: bigint): Found | null {
+    const area = areaAt(this.#areas, address);
+    if (area === null) return null;
+    const symbol = area.caller === null ? null : placeText(area.caller);
+    return { kind: 'vmalloc', object: area.start, offset: Number(address - area.start), symbol };
+  }
+
   #structPage(address: bigint): Found | null {
     const pages = this.#pages?.pages;
     const pfn = pages === undefined ? -1 : structPageAt(pages, address);
@@ -188,6 +201,7 @@ export function whatisText({ kind, object, offset, cache, state, symbol, module,
     slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}`,
     slack: `a slab of ${cache}, but none of its objects`,
     module: `memory of the module ${module}, ${start}${by}`,
+    vmalloc: `the vmalloc area ${start}${by}${symbol === null ? '' : `, made by ${symbol}`}`,
     'struct-page': `the struct page ${start}${by} of ${frame}`,
     page: frame,
     unknown: 'nothing is known there',

@@ -113,3 +113,25 @@ realTest('whatis: copies of per-CPU variables, modules, symbols with offsets', [
     );
   }
 });
+
+const areas = realTruth('x86_64-6.1/crash-text/crash/kmem-v.txt');
+
+realTest("whatis: crash's areas of vmalloc space", [dump, areas], t => {
+  const rows = [
+    ...readFileSync(areas, 'utf8').matchAll(/^[0-9a-f]{16} +[0-9a-f]{16} +([0-9a-f]{16}) - ([0-9a-f]{16})/gm),
+  ];
+  t.true(rows.length > 50);
+  const { rows: found } = ask(
+    dump,
+    rows.map(([, start]) => `0x${(BigInt(`0x${start}`) + 8n).toString(16)}`),
+  );
+  const told = new Map<string, number>();
+  for (const [i, [, start]] of rows.entries()) {
+    const { kind, object } = found[i];
+    told.set(kind, (told.get(kind) ?? 0) + 1);
+    // Stacks and modules are in such areas too, and told as what they are; a stack's area begins with it.
+    if (kind === 'vmalloc' || kind === 'stack') t.is(object, `0x${start}`);
+    else t.true(['module', 'symbol'].includes(kind), `${start}: ${kind}`);
+  }
+  t.true((told.get('vmalloc') ?? 0) > 20 && (told.get('stack') ?? 0) > 50, JSON.stringify([...told]));
+});
