@@ -20,6 +20,9 @@ export function pointerText(value: bigint): string {
   return value === 0n ? 'NULL' : hex(value);
 }
 
+/** After so many findings an answer about every CPU leaves out those that are left: what would be told of them is no better. */
+export const MOST_FINDINGS = 10_000;
+
 /** The findings of one walk: `damaged-…` for a rule that is broken, `unreadable-…` for memory that is not to be had. */
 export class Damage {
   readonly #issues: Issues;

@@ -10,8 +10,6 @@ export interface CrashNote {
   /** pr_pid: the thread that ran; 0 for an idle task. */
   readonly pid: number;
   readonly registers: readonly (readonly [name: string, value: bigint])[];
-  /** The whole struct elf_prstatus. */
-  readonly descriptor: Uint8Array;
 }
 
 const HEADER = 12;
@@ -55,7 +53,7 @@ function crashNote(kernel: Kernel, notes: bigint, cpu: number, issues: Issues): 
   const descriptor = memory.bytes(start + NAME_ROOM, Math.min(size, arch.prstatus.size));
   try {
     const { pid, registers } = decodePrstatus(descriptor, arch.prstatus, memory.littleEndian);
-    return { pid, registers: arch.prstatus.registers.map(({ name }, i) => [name, registers[i]] as const), descriptor };
+    return { pid, registers: arch.prstatus.registers.map(({ name }, i) => [name, registers[i]] as const) };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     issues.add('damaged-crash-note', `crash_notes of CPU ${cpu}: ${error.message}`, at);

@@ -1,7 +1,8 @@
 // Tasks of the other classes of a CPU that can run: real-time by priority, deadline by deadline, sched_ext as its list has them. Source: kernel/sched/{sched.h,rt.c,deadline.c,ext.c}
 // (3.14 to 7.3). What runs stays in its queue.
-import { hex, type Issues } from 'kdumpling/reader';
+import { hex, type Issues, type VirtualMemory } from 'kdumpling/reader';
 import { Bitmap, listEntries, rbEntries } from '../collections/index.js';
+import { wordAt } from '../collections/words.js';
 import type { Kernel } from '../kernel.js';
 import { type Struct, struct } from '../object/index.js';
 
@@ -43,6 +44,7 @@ class RealTimeWalk {
     const group = this.#entity.has('my_q') ? this.#entity.word('my_q') : null;
     for (let queue = 0; queue < this.#queues; queue++) {
       const head = heads + BigInt(2 * memory.pointerSize * queue);
+      if (!bitmap.has(queue) && isEmpty(memory, head)) continue;
       const name = `queue ${queue} of the rt_rq at ${hex(rtRq)}`;
       const before = this.#issues.count;
       let count = 0;
@@ -64,6 +66,12 @@ class RealTimeWalk {
       }
     }
   }
+}
+
+/** An empty list's head points at itself, both ways. */
+function isEmpty(memory: VirtualMemory, head: bigint): boolean {
+  const at = memory.locate(head, 2 * memory.pointerSize);
+  return at >= 0 && wordAt(memory, at) === head && wordAt(memory, at + memory.pointerSize) === head;
 }
 
 export interface DeadlineEntity {

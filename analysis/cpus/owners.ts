@@ -30,16 +30,16 @@ export function ownersOf(
 ): Map<number, Owner> {
   const owners = new Map<number, Owner>();
   const taken = new Map<number, number>();
-  const numbered = notes.length > 0 && notes.every(({ pid, index }) => pid === index + 1);
+  const possible = evidence.possible === null ? null : new Set(evidence.possible);
+  const find = ownerFinder(kernel, notes, evidence);
   for (const note of notes) {
-    const owner = ownerOf(kernel, note, notes, numbered, evidence);
+    const owner = find(note);
     if (owner === null) continue;
-    const { possible } = evidence;
     const before = taken.get(owner.cpu);
     if (before !== undefined) {
       const message = `the notes ${before} and ${note.index} both seem to be of CPU ${owner.cpu}: the second is told apart`;
       issues.add('cpu-doubtful', message);
-    } else if (possible !== null && !possible.includes(owner.cpu)) {
+    } else if (possible !== null && !possible.has(owner.cpu)) {
       issues.add('cpu-doubtful', `the note ${note.index} seems to be of CPU ${owner.cpu}, which this kernel has not`);
     } else {
       taken.set(owner.cpu, note.index);
@@ -49,27 +49,44 @@ export function ownersOf(
   return owners;
 }
 
-function ownerOf(
+type Registers = DumpCpu['registers'];
+
+/** What two records of the same state share. */
+const stateKey = (pid: number, registers: Registers): string =>
+  [pid, ...registers.map(([, value]) => value.toString(36))].join();
+
+function ownerFinder(
   kernel: Kernel,
-  note: DumpCpu,
   notes: readonly DumpCpu[],
-  numbered: boolean,
   { possible, saved, running }: Evidence,
-): Owner | null {
-  const equal = [...saved].filter(([, { descriptor }]) => same(descriptor, note.notes[0].descriptor));
-  if (equal.length === 1) return { cpu: equal[0][0], from: 'crash_notes' };
-  const cpu = cpuOfLowcore(kernel, note);
-  if (cpu !== null) return { cpu, from: 'lowcore' };
-  if (numbered) return { cpu: note.index, from: 'qemu' };
-  const runs = [...running].filter(([, pid]) => pid === note.pid);
-  const alike = notes.filter(({ pid }) => pid === note.pid);
-  if (runs.length === 1 && alike.length === 1) return { cpu: runs[0][0], from: 'task' };
-  return possible === null || possible.length === notes.length ? { cpu: note.index, from: 'order' } : null;
+): (note: DumpCpu) => Owner | null {
+  const bySaved = new OneOf([...saved].map(([cpu, { pid, registers }]) => [stateKey(pid, registers), cpu]));
+  const byPid = new OneOf([...running].map(([cpu, pid]) => [pid, cpu]));
+  const alike = new OneOf(notes.map(({ pid, index }) => [pid, index]));
+  const numbered = notes.length > 0 && notes.every(({ pid, index }) => pid === index + 1);
+  return note => {
+    const same = bySaved.get(stateKey(note.pid, note.registers));
+    if (same !== null) return { cpu: same, from: 'crash_notes' };
+    const lowcore = cpuOfLowcore(kernel, note);
+    if (lowcore !== null) return { cpu: lowcore, from: 'lowcore' };
+    if (numbered) return { cpu: note.index, from: 'qemu' };
+    const runs = alike.get(note.pid) === null ? null : byPid.get(note.pid);
+    if (runs !== null) return { cpu: runs, from: 'task' };
+    return possible === null || possible.length === notes.length ? { cpu: note.index, from: 'order' } : null;
+  };
 }
 
-/** A container of another byte order than the kernel's holds another form of the same note; that is none of crash_save_cpu(). */
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return b.length >= a.length && a.every((byte, i) => b[i] === byte);
+/** What a key leads to, if to one thing only. */
+class OneOf<K> {
+  readonly #found = new Map<K, number | null>();
+
+  constructor(entries: readonly (readonly [K, number])[]) {
+    for (const [key, value] of entries) this.#found.set(key, this.#found.has(key) ? null : value);
+  }
+
+  get(key: K): number | null {
+    return this.#found.get(key) ?? null;
+  }
 }
 
 /** s390x: each CPU sees absolute memory at its prefix as its own first pages, and finds itself there (struct lowcore of arch/s390/include/asm/lowcore.h, `_lowcore` up to 4.14). */

@@ -1,5 +1,6 @@
 // The run queue of each CPU: what runs, and what waits in each scheduling class. Source: kernel/sched/sched.h (struct rq, 3.14 to 7.3).
 import { hex, Issues, MemoryFault } from 'kdumpling/reader';
+import { MOST_FINDINGS } from '../collections/damage.js';
 import { cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
@@ -71,10 +72,17 @@ export function runQueues(kernel: Kernel, issues: Issues): RunQueue[] {
   };
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const read = queuedTask(kernel, issues);
-  return copies.possible.map(cpu => {
+  const rows: RunQueue[] = [];
+  const before = issues.count;
+  for (const cpu of copies.possible) {
+    if (issues.count - before > MOST_FINDINGS) {
+      issues.add('damaged-run-queue', `so much is damaged that the run queues from CPU ${cpu} on are left out`);
+      break;
+    }
     const queue = new OneQueue(kernel, rq, copies.address(queues, cpu), cpu, read, ask, issues);
-    return { ...queue.read(), online: online?.has(cpu) ?? null };
-  });
+    rows.push({ ...queue.read(), online: online?.has(cpu) ?? null });
+  }
+  return rows;
 }
 
 function queuedTask(kernel: Kernel, issues: Issues): Get<QueuedTask> {

@@ -85,8 +85,8 @@ function irqReader(kernel: Kernel, counted: readonly number[], issues: Issues) {
   const state = columns.add('state', () => layout.number(statePath(layout)));
   const settings = columns.add('status', () => layout.number('status_use_accessors'));
   const number = columns.add('irq', () => layout.number('irq_data.irq'));
-  const counts = columns.add('counts', () => countsOf(kernel, layout, counted));
-  const affinity = columns.add('affinity', () => affinityOf(kernel, layout));
+  const counts = columns.add('counts', () => countsOf(kernel, layout, counted, issues));
+  const affinity = columns.add('affinity', () => affinityOf(kernel, layout, issues));
   const first = columns.add('action', () => layout.word('action'));
   const action = actionReader(kernel, issues, text, place);
   return (irq: number, at: bigint): Irq => {
@@ -126,28 +126,43 @@ function statePath(layout: Struct): string {
   return layout.which('irq_common_data.state_use_accessors', 'irq_data.state_use_accessors');
 }
 
+/** Of a machine as large as any, a few thousand interrupts on a few thousand CPUs; what is beyond stays unknown. */
+const MOST_COUNTS = 1 << 23;
+
 /** irqstat.cnt since 6.10 (commit 86d2a2f51fba), a bare counter before. */
-function countsOf(kernel: Kernel, layout: Struct, counted: readonly number[]): Get<number[] | null> {
+function countsOf(kernel: Kernel, layout: Struct, counted: readonly number[], issues: Issues): Get<number[] | null> {
   const pointer = layout.word('kstat_irqs');
   const offset = hasStruct(kernel, 'irqstat') ? BigInt(struct(kernel, 'irqstat').offset('cnt')) : 0n;
   const copies = perCpu(kernel);
+  let left = MOST_COUNTS;
   return at => {
     const counter = pointer(at);
-    return counter === 0n ? null : counted.map(cpu => kernel.memory.u32(copies.address(counter, cpu) + offset));
+    if (counter === 0n) return null;
+    if (left < counted.length) {
+      issues.add('too-many-counts', `more than ${MOST_COUNTS} counts: those of further interrupts are left out`);
+      return null;
+    }
+    left -= counted.length;
+    return counted.map(cpu => kernel.memory.u32(copies.address(counter, cpu) + offset));
   };
 }
 
 /** A cpumask_var_t: a pointer with CONFIG_CPUMASK_OFFSTACK, else the mask itself. */
-function affinityOf(kernel: Kernel, layout: Struct): Get<number[] | null> {
+function affinityOf(kernel: Kernel, layout: Struct, issues: Issues): Get<number[] | null> {
   const path = layout.which('irq_common_data.affinity', 'irq_data.affinity');
-  if (plainType(layout.place(path).type).kind === 'array') {
-    const mask = layout.address(path);
-    return at => [...cpuMask(kernel, mask(at))];
-  }
-  const pointer = layout.word(path);
+  const inPlace = plainType(layout.place(path).type).kind === 'array';
+  const mask = inPlace ? layout.address(path) : layout.word(path);
+  let left = MOST_COUNTS;
   return at => {
-    const mask = pointer(at);
-    return mask === 0n ? null : [...cpuMask(kernel, mask)];
+    const address = mask(at);
+    if (address === 0n) return null;
+    if (left <= 0) {
+      issues.add('too-many-counts', 'the affinities of further interrupts are left out');
+      return null;
+    }
+    const found = [...cpuMask(kernel, address)];
+    left -= found.length;
+    return found;
   };
 }
 

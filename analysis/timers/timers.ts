@@ -1,5 +1,6 @@
 // The timers that every CPU has pending: those of the wheel, in ticks, and the high-resolution ones, in nanoseconds.
 import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { MOST_FINDINGS } from '../collections/damage.js';
 import { cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { readClock } from '../machine/clock.js';
@@ -63,13 +64,21 @@ export function timers(kernel: Kernel, wanted: TimersWanted, issues: Issues): Ti
   const hrtimers = wanted.hrtimers
     ? ask('high-resolution timers', () => hrtimerReader(kernel, monotonic, issues))
     : null;
-  const rows = copies.possible.map(cpu => ({
-    cpu,
-    online: online?.has(cpu) ?? null,
-    wheels: wheels === null ? null : ask(`the timers of CPU ${cpu}`, () => wheels(cpu)),
-    hrtimerBase: hrtimers === null ? null : hrtimers.address(cpu),
-    clocks: hrtimers === null ? null : ask(`high-resolution timers of CPU ${cpu}`, () => hrtimers.of(cpu)),
-  }));
+  const rows: CpuTimers[] = [];
+  const before = issues.count;
+  for (const cpu of copies.possible) {
+    if (issues.count - before > MOST_FINDINGS) {
+      issues.add('damaged-timers', `so much is damaged that the timers of the CPUs from ${cpu} on are left out`);
+      break;
+    }
+    rows.push({
+      cpu,
+      online: online?.has(cpu) ?? null,
+      wheels: wheels === null ? null : ask(`the timers of CPU ${cpu}`, () => wheels(cpu)),
+      hrtimerBase: hrtimers === null ? null : hrtimers.address(cpu),
+      clocks: hrtimers === null ? null : ask(`high-resolution timers of CPU ${cpu}`, () => hrtimers.of(cpu)),
+    });
+  }
   return { jiffies, monotonic, cpus: rows };
 }
 

@@ -72,7 +72,9 @@ export class Wheels {
     const heads = this.#layout.address('vectors')(address);
     const running = this.#layout.word('running_timer')(address);
     const timers: Timer[] = [];
+    const empty = this.#emptyBuckets(heads);
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      if (empty(bucket) && !pending.has(bucket)) continue;
       const head = heads + BigInt(bucket * memory.pointerSize);
       const before = this.#issues.count;
       const found = [...this.#inBucket(head, base, bucket, cpu)];
@@ -91,6 +93,21 @@ export class Wheels {
       clock: this.#layout.word('clk')(address),
       running: running === 0n ? null : running,
       timers: timers.sort(byExpiry(this.#now, arch.bits)),
+    };
+  }
+
+  /** Almost all are: their heads are read at once. */
+  #emptyBuckets(heads: bigint): (bucket: number) => boolean {
+    const { memory } = this.#kernel;
+    const word = memory.pointerSize;
+    const at = memory.locate(heads, this.#buckets * word);
+    if (at < 0) return () => false;
+    const bytes = memory.arena.slice(at, at + this.#buckets * word);
+    return bucket => {
+      let i = bucket * word;
+      const end = i + word;
+      while (i < end && bytes[i] === 0) i++;
+      return i === end;
     };
   }
 

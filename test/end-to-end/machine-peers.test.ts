@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kdumpling } from '../kdumpling.js';
 import { peer } from '../peer.js';
-import { realDump, realVmlinux } from '../real.js';
+import { realDump, realTest, realVmlinux } from '../real.js';
 import { realPeerTest } from '../real-peer.js';
 
 const script = join(dirname(fileURLToPath(import.meta.url)), '../../../test/peers/drgn-machine.py');
@@ -54,7 +54,7 @@ interface Irq {
   readonly descriptor: string;
   readonly chip: string;
   readonly counts: readonly number[];
-  readonly actions: readonly { readonly address: string; readonly name: string; readonly handler: Place }[];
+  readonly actions: readonly { readonly address: string; readonly name: string; readonly handler: Place }[] | null;
 }
 
 interface Timer {
@@ -108,7 +108,7 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
         descriptor,
         chip,
         counts,
-        actions.map(({ address, name: of, handler }, k) => [
+        (actions ?? []).map(({ address, name: of, handler }, k) => [
           address,
           of,
           known(handler.symbol, drgn.interrupts[i]?.[4][k]?.[2] ?? null),
@@ -134,3 +134,33 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
     }
   });
 }
+
+const filtered = realDump('x86_64-6.1.zstd-d31.kdump');
+realTest('regs, runq, irq, timers and swap of a dump filtered at level 31 are those of the whole', [filtered], t => {
+  for (const command of ['regs', 'runq', 'irq', 'timers', 'swap']) {
+    const whole = kdumpling(command, realDump('x86_64-6.1.elf'), '--json');
+    const some = kdumpling(command, filtered, '--json');
+    t.is(some.status, 0, some.stderr);
+    t.is(some.stdout, whole.stdout, command);
+    t.true(whole.stdout.length > 2);
+  }
+});
+
+const lossy = realDump('x86_64-7.3.zstd-d31.kdump');
+realTest('where a filter took pages of the slab, rows stay, and what lay there is told and not guessed', [lossy], t => {
+  const { status, stdout, stderr } = kdumpling('irq', lossy, '--all', '--json');
+  t.is(status, 1, stderr);
+  const whole = ask<{ irqs: Irq[] }>('irq', realDump('x86_64-7.3.elf'), '--all').irqs;
+  const { irqs, issues } = JSON.parse(stdout) as { irqs: Irq[]; issues: { code: string; message: string }[] };
+  t.deepEqual(
+    irqs.map(({ irq, descriptor }) => [irq, descriptor]),
+    whole.map(({ irq, descriptor }) => [irq, descriptor]),
+  );
+  const lost = irqs.filter(({ actions }) => actions === null);
+  t.true(lost.length > 0);
+  t.true(issues.every(({ code, message }) => code.startsWith('unreadable-') && message.includes('filtered out')));
+  for (const [i, row] of irqs.entries()) if (row.actions !== null) t.deepEqual(row, whole[i]);
+  const timers = kdumpling('timers', lossy, '-w');
+  t.is(timers.status, 1);
+  t.notRegex(timers.stderr, /damaged/);
+});

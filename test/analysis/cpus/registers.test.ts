@@ -23,6 +23,10 @@ const TYPES: readonly Type[] = [
   compound('struct', 'rq', 16, [['curr', POINTER, 0]]),
   compound('struct', 'cpumask', 8, [['bits', { kind: 'array', element: U64, length: 1 }, 0]]),
 ];
+const REGISTERS =
+  'r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs'.split(
+    ' ',
+  );
 const PRSTATUS = 336;
 const RIP = 112n + 16n * 8n;
 const AREA = 0x1000n;
@@ -77,6 +81,12 @@ class MadeCpus {
     return this.memory.bytes.slice(at, at + PRSTATUS);
   }
 
+  /** In the order of struct user_regs_struct. */
+  registers(cpu: number): [string, bigint][] {
+    const { buffer, byteOffset } = this.descriptor(cpu);
+    return REGISTERS.map((name, i) => [name, new DataView(buffer, byteOffset).getBigUint64(112 + 8 * i, true)]);
+  }
+
   #add(cpu: number, { pid, comm, saved }: MadeCpu, offsets: bigint): void {
     const { memory } = this;
     const offset = AREA * BigInt(cpu + 1);
@@ -111,7 +121,7 @@ class MadeCpus {
     return cpus.map((cpu, index) => ({
       index,
       pid: this.#cpus[cpu].pid,
-      registers: [['rip', this.#cpus[cpu].saved ?? 0n]],
+      registers: this.registers(cpu),
       systemRegisters: [],
       registerSets: [],
       notes: [{ name: 'CORE', type: 1, descriptor: this.descriptor(cpu) }],
