@@ -1,5 +1,5 @@
 // What an address points to: the first of these that has it, from the narrowest to the widest: a task's stack, a symbol, a CPU's copy of a variable, an object of a slab, a module's memory, an area of vmalloc space,
-// a struct page,// a page and what it is used for.
+// a struct page, a page and what it is used for.
 import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
 import { type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
