@@ -3,8 +3,9 @@ import { InputError } from '../../fault.js';
 import { DW_FORM_implicit_const, type FormSizes, formSizes, SIZE_UNKNOWN } from '../../formats/dwarf.js';
 import type { ByteSource } from '../../source.js';
 
-/** No table of any compiler has more. */
-const MOST_CODES = 1 << 20;
+/** No table of any compiler has more, and no more attributes in all. */
+const MOST_CODES = 1 << 14;
+const MOST_IN_TABLE = 1 << 16;
 /** An attribute list without end is damage. */
 const MOST_ATTRIBUTES = 1024;
 const WINDOW = 1 << 16;
@@ -132,6 +133,7 @@ export class AbbreviationReader {
       if (name === 0 && form === 0) return;
       const size = form > 0xffff ? SIZE_UNKNOWN : sizeOf(form);
       if (size === SIZE_UNKNOWN) throw this.#wrong('form', form);
+      if (table.first[table.count] === MOST_IN_TABLE) throw this.#wrong('attributes', MOST_IN_TABLE);
       const at = table.addAttribute(name, form, size);
       if (form === DW_FORM_implicit_const) table.constants.set(at, this.#sleb());
     }

@@ -16,6 +16,8 @@ import { AddressRanges } from './unit-addresses.js';
 /** A kernel has some hundred thousand functions. */
 const MOST_ENTRIES = 1 << 21;
 const MOST_COMMON = 1 << 12;
+/** Where so many are damaged, all are. */
+const MOST_DAMAGED = 1000;
 
 export interface CallFrame {
   readonly row: FrameRow;
@@ -94,6 +96,7 @@ export class CallFrames {
     const { frames, ranges } = indexed;
     const { section } = frames;
     let at = 0;
+    let damagedOnes = 0;
     for (let count = 0; at + 4 <= section.size; count++) {
       if (count === MOST_ENTRIES) throw damaged(section, at, 'entries', count);
       const raw = readRaw(frames, at);
@@ -102,8 +105,10 @@ export class CallFrames {
         at += 4;
         continue;
       }
-      const entry = this.#units.guard(() => this.#entry(indexed, at), null);
-      if (entry !== null) ranges.add(entry.from, entry.to, at);
+      // Undefined: it is damaged.
+      const entry = this.#units.guard<FrameEntry | null | undefined>(() => this.#entry(indexed, at), undefined);
+      if (entry === undefined && ++damagedOnes === MOST_DAMAGED) return;
+      if (entry) ranges.add(entry.from, entry.to, at);
       at = raw.end;
     }
   }

@@ -12,7 +12,7 @@ import { type ByteSource, readExactly, SliceSource } from '../../source.js';
 import type { ElfFile, Section } from '../elf-file.js';
 
 /** Debug information shrinks to a fifth, lists of ranges to a twentieth. */
-const MOST_RATIO = 128;
+const MOST_RATIO = 40;
 const LEAST_LIMIT = 1 << 16;
 /** Decoded whole, so no longer than this. */
 const MOST_ZSTD = 2 ** 30;

@@ -4,6 +4,7 @@ import { DW_AT_abstract_origin, DW_AT_name, DW_AT_specification } from '../../fo
 import type { Issues } from '../../issue.js';
 import { EntryCursor, UnitTables } from './entries.js';
 import { type DwarfFile, FILE_STEP, type Unit } from './units.js';
+import { Work } from './work.js';
 
 /** From a concrete entry to its abstract one and from there to its declaration. */
 const MOST_HOPS = 8;
@@ -18,9 +19,13 @@ interface Readers {
 export class DwarfUnits {
   readonly issues: Issues;
   readonly #files: Readers[] = [];
+  readonly #work: Work;
+  /** How many guards are at work, one inside the other: a question is what the outermost does. */
+  #guards = 0;
 
   constructor(main: DwarfFile, issues: Issues) {
     this.issues = issues;
+    this.#work = new Work(main.name);
     this.add(main);
   }
 
@@ -29,7 +34,7 @@ export class DwarfUnits {
   }
 
   add(file: DwarfFile): void {
-    this.#files.push({ file, tables: new UnitTables(file), cursors: [] });
+    this.#files.push({ file, tables: new UnitTables(file, this.#work), cursors: [] });
   }
 
   /** How many files there are: the number of the next. */
@@ -111,12 +116,16 @@ export class DwarfUnits {
 
   /** What `read` gives; `otherwise`, with an issue, where the debug information is damaged. */
   guard<T>(read: () => T, otherwise: T): T {
+    if (this.#guards === 0) this.#work.reset();
+    this.#guards++;
     try {
       return read();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       this.issues.add('damaged-dwarf', error.message, error.place.offset ?? null);
       return otherwise;
+    } finally {
+      this.#guards--;
     }
   }
 }

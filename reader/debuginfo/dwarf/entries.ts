@@ -44,6 +44,7 @@ import {
 import type { AbbreviationTable } from './abbreviations.js';
 import type { DwarfFile, Unit } from './units.js';
 import type { Windows } from './windows.js';
+import { Work } from './work.js';
 
 /** An entry longer than this in front of its children is damage: expressions have some dozens of bytes. */
 const LONGEST_ENTRY = 1 << 20;
@@ -51,6 +52,8 @@ const USUAL_ENTRY = 512;
 /** An entry of a struct has at most some thousands of children, a unit some hundred thousand. */
 const MOST_CHILDREN = 1 << 21;
 const MOST_DEPTH = 256;
+/** Of abbreviations. */
+const BYTES_A_STEP = 32;
 /** Of how many units the tables' places are kept. */
 const MOST_KEPT = 4096;
 
@@ -77,20 +80,24 @@ export class EntryCursor {
 
   readonly tables: UnitTables;
 
-  constructor(file: DwarfFile, tables = new UnitTables(file)) {
+  constructor(file: DwarfFile, tables: UnitTables) {
     this.file = file;
     this.tables = tables;
   }
 
   /** Reads the entry at `offset` of a unit's section; throws InputError where it is damaged. False for a null entry. */
   read(unit: Unit, offset: number): boolean {
+    const { work } = this.tables;
     if (unit !== this.unit) {
+      const before = this.file.reader?.work ?? 0;
       this.#table = this.file.tableOf(unit);
+      work.spend(((this.file.reader?.work ?? 0) - before) / BYTES_A_STEP, offset);
       this.unit = unit;
       this.#section = unit.section;
     }
     if (offset < unit.root || offset >= unit.end) throw this.#wrong(offset, 'offset', offset, 'it is not in its unit');
     this.offset = offset;
+    work.spend(1, offset);
     for (let length = USUAL_ENTRY; ; length *= 8) {
       const wanted = Math.min(length, unit.end - offset);
       const at = this.#section.reach(offset, wanted);
@@ -399,10 +406,12 @@ interface Bases {
 /** Texts and addresses that entries name by number. Source: DWARF 5, sections 7.26 to 7.29. */
 export class UnitTables {
   readonly #file: DwarfFile;
+  readonly work: Work;
   readonly #bases = new Map<Unit, Bases>();
 
-  constructor(file: DwarfFile) {
+  constructor(file: DwarfFile, work = new Work(file.name)) {
     this.#file = file;
+    this.work = work;
   }
 
   of(unit: Unit): Bases {
@@ -416,7 +425,7 @@ export class UnitTables {
   }
 
   #read(unit: Unit): Bases {
-    const cursor = new EntryCursor(this.#file);
+    const cursor = new EntryCursor(this.#file, new UnitTables(this.#file));
     cursor.read(unit, unit.root);
     const { split } = this.#file.sections;
     // Behind a contribution's header, where a split unit says nothing.

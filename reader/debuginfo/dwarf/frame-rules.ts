@@ -35,6 +35,8 @@ import { damaged, type FrameEntry, type FrameSection, readPointer } from './fram
 /** No function has more. */
 const MOST_OPERATIONS = 1 << 20;
 const MOST_STATES = 256;
+/** Rules that all states together had when they were kept. */
+const MOST_COPIED = 1 << 20;
 const MOST_REGISTERS = 1024;
 const MOST_EXPRESSION = 1 << 12;
 
@@ -83,6 +85,7 @@ class RuleMachine {
   readonly #kept: State[] = [];
   #location: bigint;
   #at = 0;
+  #copied = 0;
 
   constructor(frames: FrameSection, entry: FrameEntry, wanted: bigint) {
     this.#frames = frames;
@@ -183,6 +186,8 @@ class RuleMachine {
         return;
       case DW_CFA_remember_state:
         if (this.#kept.length === MOST_STATES) throw this.#wrong('states', MOST_STATES);
+        this.#copied += registers.size;
+        if (this.#copied > MOST_COPIED) throw this.#wrong('states', this.#copied);
         this.#kept.push({ cfa: this.state.cfa, registers: new Map(registers) });
         return;
       case DW_CFA_restore_state: {

@@ -19,6 +19,8 @@ import type { Windows } from './windows.js';
 
 /** No unit has more files, and no entry of one more fields. */
 const MOST_FILES = 1 << 17;
+/** Characters of all paths. */
+const MOST_TEXT = 1 << 24;
 const MOST_FIELDS = 32;
 const DWARF64 = 0xffff_ffff;
 
@@ -84,6 +86,7 @@ class NameTables {
   readonly #section: Windows;
   readonly #directory: string;
   readonly #end: number;
+  #characters = 0;
 
   constructor(file: DwarfFile, unit: Unit, section: Windows, directory: string, end: number) {
     this.#file = file;
@@ -102,7 +105,7 @@ class NameTables {
       const { text, next } = this.#string(at);
       at = next;
       if (text === '') break;
-      this.directories.push(joined(this.#directory, text));
+      this.directories.push(this.#joined(this.#directory, text));
       this.#bound(this.directories.length, at);
     }
     this.files.push('');
@@ -112,7 +115,7 @@ class NameTables {
       const directory = section.uleb(next);
       // Time and size follow.
       at = section.lebEnd(section.lebEnd(section.lebEnd(next)));
-      this.files.push(joined(this.directories[directory] ?? '', text));
+      this.files.push(this.#joined(this.directories[directory] ?? '', text));
       this.#bound(this.files.length, at);
     }
   }
@@ -120,9 +123,9 @@ class NameTables {
   /** Lists whose entries tell their own format. */
   read5(from: number, offsetSize: 4 | 8): void {
     let at = from;
-    at = this.#entries(at, offsetSize, path => this.directories.push(joined(this.#directory, path)));
+    at = this.#entries(at, offsetSize, path => this.directories.push(this.#joined(this.#directory, path)));
     this.#entries(at, offsetSize, (path, directory) =>
-      this.files.push(joined(this.directories[directory] ?? '', path)),
+      this.files.push(this.#joined(this.directories[directory] ?? '', path)),
     );
   }
 
@@ -181,6 +184,13 @@ class NameTables {
     const end = this.#section.bytes.indexOf(0, start);
     if (end < 0 || end >= this.#section.filled) throw this.#section.past(at, 4096);
     return { text: this.#section.text(at), next: at + end - start + 1 };
+  }
+
+  #joined(directory: string, path: string): string {
+    const whole = joined(directory, path);
+    this.#characters += whole.length;
+    if (this.#characters > MOST_TEXT) this.#bound(MOST_FILES + 1, this.#end);
+    return whole;
   }
 
   #bound(count: number, at: number): void {

@@ -1,8 +1,10 @@
 // Names as numbers: each name once, its bytes in one arena, found by content; and for a string section, which of its offsets is which name. Text is made when it is asked for.
 import type { Windows } from './windows.js';
 
-/** A longer name is cut. */
-const LONGEST = 1 << 12;
+/** A longer name is cut: the kernel's own symbol table takes no longer ones. */
+const LONGEST = 512;
+/** Bytes of all names: a kernel has some millions. */
+const MOST_BYTES = 1 << 26;
 const utf8 = new TextDecoder('utf-8');
 const encoder = new TextEncoder();
 
@@ -20,7 +22,7 @@ export class NameTable {
   /** Names + 1 by the hash of their bytes; the size is a power of two. */
   #slots = new Uint32Array(1 << 11);
 
-  /** The name of those bytes, new or known. */
+  /** The name of those bytes, new or known; -1 where there are too many to take a new one. */
   add(bytes: Uint8Array, start: number, end: number): number {
     const last = Math.min(end, start + LONGEST);
     const slot = this.#slot(bytes, start, last);
@@ -28,6 +30,10 @@ export class NameTable {
     const id = this.count++;
     const at = this.#starts[id];
     const length = last - start;
+    if (at + length > MOST_BYTES) {
+      this.count--;
+      return -1;
+    }
     if (at + length > this.#arena.length) {
       const larger = new Uint8Array((at + length) * 2);
       larger.set(this.#arena);
@@ -95,7 +101,7 @@ export class StringNames {
     this.#names = names;
   }
 
-  /** The name at an offset; -1 for an offset that is not in the section. */
+  /** The name at an offset; -1 for an offset that is not in the section, and where there are too many names. */
   at(offset: number): number {
     const mask = this.#keys.length - 1;
     let slot = (Math.imul(offset, 0x9e3779b1) >>> 7) & mask;
@@ -105,6 +111,7 @@ export class StringNames {
     }
     if (offset >= this.#section.size) return -1;
     const id = this.#read(offset);
+    if (id < 0) return -1;
     this.#keys[slot] = offset + 1;
     this.#ids[slot] = id;
     if (++this.#count * 2 > this.#keys.length) this.#rehash();

@@ -10,7 +10,7 @@ export const FUNCTION = 6;
 export const ENUMERATOR = 7;
 
 /** Of types of one name and kind that differ; no kernel has more than some dozens. */
-const MOST_VARIANTS = 256;
+const MOST_VARIANTS = 64;
 const NONE = 0xffff_ffff;
 
 export class NamedEntries {

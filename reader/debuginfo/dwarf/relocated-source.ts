@@ -11,6 +11,8 @@ import { Windows } from './windows.js';
 const REACH = 16;
 /** Relocations out of order are sorted, so many of them. */
 const MOST_UNSORTED = 1 << 20;
+/** Two change one place on RISC-V, and a place has a byte at least. */
+const MOST_PER_BYTE = 4;
 const SHN_LORESERVE = 0xff00;
 const SHN_ABS = 0xfff1;
 
@@ -92,7 +94,9 @@ export class RelocatedSource implements ByteSource {
     if (this.#scratch.length < end - start) this.#scratch = new Uint8Array(Math.max(end - start, 1 << 12));
     const bytes = this.#scratch.subarray(0, end - start);
     const filled = this.#source.read(start, bytes);
+    let left = MOST_PER_BYTE * (length + 2 * REACH);
     for (let i = this.#firstFrom(start); i < this.#count && this.#offsetOf(i) < offset + length; i++) {
+      if (left-- === 0) throw this.#tooMany(offset);
       this.#apply(i, bytes.subarray(0, filled), start);
     }
     const has = Math.max(0, Math.min(length, filled - (offset - start)));
@@ -101,6 +105,14 @@ export class RelocatedSource implements ByteSource {
   }
 
   close(): void {}
+
+  #tooMany(offset: number): InputError {
+    return new InputError(
+      { source: this.#file.source.name, record: this.#section.label, offset, field: 'r_offset', value: offset },
+      'more relocations than bytes lie there',
+      'the debug information is damaged',
+    );
+  }
 
   #index(i: number): number {
     return this.#order === null ? i : this.#order[i];

@@ -1,4 +1,4 @@
-// What a named type looks like, as text: each unit has a copy of the types of its headers, and copies look alike. What a type refers to counts by its name.
+// What a named type looks like, as a text of fixed length: each unit has a copy of the types of its headers, and copies look alike. What a type refers to counts by its name.
 import {
   DW_AT_byte_size,
   DW_AT_const_value,
@@ -22,7 +22,7 @@ import { decodeMember } from './members.js';
 
 /** How many links a reference is followed until a name, and how many entries all in all: past these all look alike. */
 const MOST_LINKS = 8;
-const MOST_ENTRIES = 20_000;
+const MOST_ENTRIES = 10_000;
 /** Levels of cursors that are this file's own. */
 const LEVEL = 80;
 
@@ -30,7 +30,20 @@ const COMPOUNDS: ReadonlySet<number> = new Set([DW_TAG_structure_type, DW_TAG_un
 
 /** Throws InputError for damage. */
 export function signatureOf(units: DwarfUnits, place: number): string {
-  return new Looker(units).whole(place);
+  return hashOf(new Looker(units).whole(place));
+}
+
+/** Two sums of 32 bits (FNV-1a, and one like it): the texts themselves are as long as a damaged file likes. */
+function hashOf(text: string): string {
+  let first = 0x811c9dc5;
+  let second = 0x9e3779b9;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    first = Math.imul(first ^ code, 0x01000193);
+    second = Math.imul(second ^ (code + i), 0x85ebca6b);
+    second ^= second >>> 13;
+  }
+  return `${(first >>> 0).toString(36)} ${(second >>> 0).toString(36)}`;
 }
 
 class Looker {

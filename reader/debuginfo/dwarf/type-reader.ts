@@ -1,4 +1,6 @@
 // From entries to types. Every unit has its own copy of what its headers declare: named types that look alike are one object, and so is what is made of them.
+
+import { InputError } from '../../fault.js';
 import {
   DW_AT_byte_size,
   DW_AT_const_value,
@@ -61,6 +63,12 @@ import { Compound, CompoundMember, Enumeration, type TypeContext, Typedef, Unnam
 
 /** Nothing nests deeper than this, but what is damaged. */
 const MOST_DEPTH = 64;
+const MOST_DIMENSIONS = 32;
+const MOST_PARAMETERS = 512;
+const MOST_TAGS = 32;
+/** Bytes that members and enumerators take which are kept, roughly: all types of a kernel take a third. */
+const MOST_KEPT = 1 << 27;
+const BYTES_OF_MEMBER = 96;
 
 const QUALIFIERS: ReadonlyMap<number, QualifiedType['kind']> = new Map([
   [DW_TAG_const_type, 'const'],
@@ -94,6 +102,7 @@ export class TypeReader implements TypeContext {
   readonly #declared = new Map<string, Compound>();
   readonly #unnamed = new UnnamedTypes();
   #depth = 0;
+  #kept = 0;
 
   constructor(units: DwarfUnits, definitions: Definitions) {
     this.#units = units;
@@ -222,6 +231,7 @@ export class TypeReader implements TypeContext {
         for (const child of this.#units.children(cursor)) {
           const record = decodeMember(this.#read(child), type => sizeOfType(this.at(type)));
           if (record === null) continue;
+          this.#keep(record.name, place);
           members.push(new CompoundMember(this, record.name, record.type, record.bitOffset, record.bitSize));
         }
       } finally {
@@ -229,6 +239,17 @@ export class TypeReader implements TypeContext {
       }
       return members;
     }, members);
+  }
+
+  /** Throws InputError where there is more than any kernel has. */
+  #keep(name: string, place: number): void {
+    this.#kept += name.length + BYTES_OF_MEMBER;
+    if (this.#kept <= MOST_KEPT) return;
+    throw new InputError(
+      { source: this.#units.main.name, record: 'debugging information entry', offset: place, field: 'DW_AT_name' },
+      'there are more members than any kernel has: this type and what follows it has none',
+      'the debug information is damaged',
+    );
   }
 
   #enumeration(cursor: EntryCursor, place: number): Type {
@@ -268,7 +289,10 @@ export class TypeReader implements TypeContext {
         this.#read(child);
         const index = cursor.tag === DW_TAG_enumerator ? cursor.find(DW_AT_const_value) : -1;
         const value = index < 0 ? null : cursor.bigAt(index);
-        if (value !== null) list.push({ name: cursor.text(DW_AT_name), value });
+        if (value === null) continue;
+        const name = cursor.text(DW_AT_name);
+        this.#keep(name, place);
+        list.push({ name, value });
       }
       return list;
     }, list);
@@ -303,7 +327,11 @@ export class TypeReader implements TypeContext {
     const tags: string[] = [];
     for (const child of this.#units.children(cursor)) {
       this.#read(child);
-      if (cursor.tag === DW_TAG_LLVM_annotation && cursor.text(DW_AT_name) === 'btf_type_tag') {
+      if (
+        tags.length < MOST_TAGS &&
+        cursor.tag === DW_TAG_LLVM_annotation &&
+        cursor.text(DW_AT_name) === 'btf_type_tag'
+      ) {
         tags.push(cursor.text(DW_AT_const_value));
       }
     }
@@ -316,6 +344,7 @@ export class TypeReader implements TypeContext {
     const lengths: (number | null)[] = [];
     for (const child of this.#units.children(cursor)) {
       this.#read(child);
+      if (lengths.length === MOST_DIMENSIONS) break;
       if (cursor.tag === DW_TAG_subrange_type || cursor.tag === DW_TAG_enumeration_type) lengths.push(lengthOf(cursor));
     }
     if (lengths.length === 0) lengths.push(null);
@@ -331,7 +360,7 @@ export class TypeReader implements TypeContext {
     for (const child of this.#units.children(this.#read(place))) {
       this.#read(child);
       if (cursor.tag === DW_TAG_unspecified_parameters) variadic = true;
-      if (cursor.tag !== DW_TAG_formal_parameter) continue;
+      if (cursor.tag !== DW_TAG_formal_parameter || parameters.length === MOST_PARAMETERS) continue;
       parameters.push({ name: this.#units.nameOf(cursor), type: -1 });
       this.#read(child);
       parameters[parameters.length - 1].type = this.#units.followed(cursor, DW_AT_type);

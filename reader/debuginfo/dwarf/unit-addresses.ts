@@ -4,8 +4,10 @@ import type { DwarfUnits } from './dwarf-units.js';
 import { baseAddress, rangesOf } from './ranges.js';
 import type { DwarfFile, Unit } from './units.js';
 
-/** A kernel has some thousands of ranges; with a section for each function a hundred thousand. */
-const MOST_RANGES = 1 << 20;
+/** A kernel has some thousands of ranges; with a section for each function some hundred thousand. */
+const MOST_RANGES = 1 << 19;
+/** Where so many units are damaged, all are. */
+const MOST_DAMAGED = 1000;
 const DWARF64 = 0xffff_ffff;
 
 /** Ranges of addresses and which number each has; of overlapping ones the last that begins before. */
@@ -81,12 +83,17 @@ export class UnitAddresses {
   /** By the ranges of every unit's own entry. */
   #ownRanges(): AddressRanges {
     const all = new AddressRanges();
-    for (const unit of this.#units.main.info) {
-      this.#units.guard(() => {
-        const cursor = this.#units.read(unit.base + unit.root);
-        for (const [from, to] of rangesOf(cursor, baseAddress(cursor))) all.add(from, to, unit.root);
-      }, undefined);
-    }
+    let damaged = 0;
+    this.#units.guard(() => {
+      for (const unit of this.#units.main.info) {
+        const good = this.#units.guard(() => {
+          const cursor = this.#units.read(unit.base + unit.root);
+          for (const [from, to] of rangesOf(cursor, baseAddress(cursor))) all.add(from, to, unit.root);
+          return true;
+        }, false);
+        if (!good && ++damaged === MOST_DAMAGED) return;
+      }
+    }, undefined);
     return all;
   }
 }

@@ -18,8 +18,11 @@ import type { Windows } from './windows.js';
 const MOST_UNITS = 1 << 19;
 const DWARF64 = 0xffff_ffff;
 const RESERVED = 0xffff_fff0;
-/** How many tables are kept for entries that are read here and there. */
+/** How many tables are kept for entries that are read here and there, with how many attributes in all. */
 const KEPT_TABLES = 64;
+const KEPT_ATTRIBUTES = 1 << 18;
+/** Zeros between units, four bytes each. */
+const MOST_PADDING = 1 << 16;
 
 /** Where an entry lies: the file's number in steps of this, plus its offset in the section; `.debug_types` lies half a step behind. */
 export const FILE_STEP = 2 ** 40;
@@ -59,6 +62,8 @@ export class DwarfFile {
   readonly types: UnitList;
   readonly reader: AbbreviationReader | null;
   readonly #tables = new Map<string, AbbreviationTable>();
+  /** Attributes of the tables that are kept. */
+  #kept = 0;
   readonly #formSizes = new Map<number, (form: number) => number>();
   #signatures: Map<bigint, number> | null = null;
 
@@ -117,11 +122,11 @@ export class DwarfFile {
     table = new AbbreviationTable();
     this.sections.need('debug_abbrev');
     this.reader?.read(unit.abbreviations, unit, table);
-    if (this.#tables.size === KEPT_TABLES) {
-      for (const oldest of this.#tables.keys()) {
-        this.#tables.delete(oldest);
-        break;
-      }
+    this.#kept += table.first[table.count];
+    for (const [oldest, { first, count }] of this.#tables) {
+      if (this.#tables.size < KEPT_TABLES && this.#kept < KEPT_ATTRIBUTES) break;
+      this.#kept -= first[count];
+      this.#tables.delete(oldest);
     }
     this.#tables.set(key, table);
     return table;
@@ -201,6 +206,7 @@ export class UnitList {
   /** The next unit of a version that is known; damage ends the list, with an issue. */
   #readNext(): Unit | null {
     const { section } = this;
+    let padding = 0;
     while (section !== null && this.#at < section.size) {
       const offset = this.#at;
       if (this.#units.length === MOST_UNITS) return this.#stop(offset, `there are more than ${MOST_UNITS} units`);
@@ -215,6 +221,7 @@ export class UnitList {
       if (end > section.size) return this.#stop(offset, `a unit of ${length} bytes passes the section's end`);
       // Padding between units.
       if (length < 7) {
+        if (++padding === MOST_PADDING) return this.#stop(offset, 'there is nothing but padding');
         this.#at = end;
         continue;
       }

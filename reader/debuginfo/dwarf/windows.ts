@@ -9,6 +9,7 @@ const OVERLAP = 1 << 12;
 const SLOTS = 64;
 /** Nothing that is read at once is longer. */
 export const MOST_AT_ONCE = 1 << 24;
+/** Paths are no longer; names are cut by whoever keeps them. */
 const MOST_TEXT = 4096;
 const EMPTY = new Uint8Array(0);
 const utf8 = new TextDecoder('utf-8');
