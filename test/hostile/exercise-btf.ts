@@ -50,7 +50,7 @@ function askAll(types: BtfTypes): string[] {
   return wrong;
 }
 
-function askOne(type: Type | null): string[] {
+export function askOne(type: Type | null): string[] {
   if (type === null) return [];
   declaration(type, 'x');
   const size = sizeOfType(type);

@@ -1,6 +1,7 @@
 // Does with an input what the commands do with it.
 import { exerciseBtf } from './exercise-btf.js';
 import { exerciseDump } from './exercise-dump.js';
+import { exerciseDwarf } from './exercise-dwarf.js';
 import { exerciseCodec, exerciseKinfo, exerciseRegionSet, exerciseSymbols } from './exercise-parts.js';
 import type { Hostile, InputKind } from './mutations.js';
 
@@ -16,6 +17,7 @@ const EXERCISES: Record<InputKind, Exercise> = {
   kinfo: exerciseKinfo,
   codec: exerciseCodec,
   btf: exerciseBtf,
+  dwarf: exerciseDwarf,
   'region-set': exerciseRegionSet,
 };
 

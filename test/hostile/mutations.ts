@@ -14,7 +14,17 @@ export interface InputFile {
 }
 
 /** What an input is opened as. */
-export type InputKind = 'dump' | 'folder' | 'raw' | 'kinfo' | 'region-set' | 'symbols' | 'vmcoreinfo' | 'codec' | 'btf';
+export type InputKind =
+  | 'dump'
+  | 'folder'
+  | 'raw'
+  | 'kinfo'
+  | 'region-set'
+  | 'symbols'
+  | 'vmcoreinfo'
+  | 'codec'
+  | 'btf'
+  | 'dwarf';
 
 export interface Base {
   readonly name: string;

@@ -65,19 +65,28 @@ class Looker {
     for (const child of this.#units.children(cursor)) {
       this.#units.read(child, LEVEL);
       if (cursor.tag !== DW_TAG_enumerator) continue;
-      values.push(`${cursor.text(DW_AT_name)}=${cursor.bigAt(cursor.find(DW_AT_const_value)) ?? ''}`);
+      const name = cursor.text(DW_AT_name);
+      if (this.#spent(name)) break;
+      values.push(`${name}=${cursor.bigAt(cursor.find(DW_AT_const_value)) ?? ''}`);
     }
     return `${size}{${values.join()}}`;
+  }
+
+  /** Whether there were too many entries; a long name counts as several. */
+  #spent(name: string): boolean {
+    this.#left -= 1 + (name.length >> 5);
+    return this.#left <= 0;
   }
 
   #members(cursor: EntryCursor, links: number): string {
     const parts: string[] = [];
     const level = LEVEL + links;
     for (const child of this.#units.children(cursor)) {
-      if (this.#left-- <= 0) return '…';
+      if (this.#left <= 0) return '…';
       const member = decodeMember(this.#units.read(child, level), () => 8);
       if (member === null) continue;
       const { name, bitOffset, bitSize } = member;
+      if (this.#spent(name)) return '…';
       parts.push(`${name}@${bitOffset}:${bitSize} ${this.#referred(member.type, links + 1)}`);
     }
     return parts.join();

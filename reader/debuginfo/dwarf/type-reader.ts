@@ -67,7 +67,7 @@ const MOST_DIMENSIONS = 32;
 const MOST_PARAMETERS = 512;
 const MOST_TAGS = 32;
 /** Bytes that members and enumerators take which are kept, roughly: all types of a kernel take a third. */
-const MOST_KEPT = 1 << 27;
+const MOST_KEPT = 3 << 24;
 const BYTES_OF_MEMBER = 96;
 
 const QUALIFIERS: ReadonlyMap<number, QualifiedType['kind']> = new Map([
