@@ -6,7 +6,7 @@ import type { FunctionType, NamedKind, Type, TypeOf, Types } from '../types.js';
 import type { Dwarf } from './dwarf.js';
 import { NO_PLACE } from './entries.js';
 import { BASE, ENUM, ENUMERATOR, FUNCTION, STRUCT, TYPEDEF, UNION, VARIABLE } from './named-entries.js';
-import { ENUMERATORS, NESTED, OBJECTS, TYPES } from './scan.js';
+import { ENUMERATORS, NESTED, TYPES } from './scan.js';
 import { type Definitions, TypeReader } from './type-reader.js';
 
 const KINDS: Readonly<Record<NamedKind, number>> = {
@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<NamedKind, number>> = {
 };
 
 /**
- * Types are indexed by name as far as questions need it, a first question about variables, functions or enumerators indexes all of those. Of damaged entries an issue tells; they
+ * Types are indexed by name as far as questions need it, a variable or function that no unit has for all others takes all units. Of damaged entries an issue tells; they
  * have no type or no members.
  */
 export class DwarfTypes implements Types {
@@ -84,8 +84,7 @@ export class DwarfTypes implements Types {
 
   variable(name: string): Type | null {
     const { index, units } = this.#dwarf;
-    index.finish(OBJECTS);
-    const place = index.known(VARIABLE, name);
+    const place = index.best(VARIABLE, name);
     if (place < 0) return null;
     const target = units.guard(() => units.followed(units.read(place), DW_AT_type), NO_PLACE);
     return target < 0 ? null : this.#reader.at(target);
@@ -104,8 +103,7 @@ export class DwarfTypes implements Types {
 
   function(name: string): FunctionType | null {
     const { index, units } = this.#dwarf;
-    index.finish(OBJECTS);
-    const place = index.known(FUNCTION, name);
+    const place = index.best(FUNCTION, name);
     if (place < 0) return null;
     return units.guard(
       () => (units.read(place).tag === DW_TAG_subprogram ? this.#reader.prototype(place) : null),

@@ -2,7 +2,7 @@
 import { InputError } from '../../fault.js';
 import type { ByteSource } from '../../source.js';
 import { NameTable } from './name-table.js';
-import { NamedEntries } from './named-entries.js';
+import { EXTERNAL, NamedEntries } from './named-entries.js';
 import { ENUMERATORS, NESTED, OBJECTS, TYPES, UnitScanner } from './scan.js';
 import type { DwarfFile, Unit } from './units.js';
 
@@ -38,6 +38,17 @@ export class NameIndex {
       if (!this.#complete[GROUPS.indexOf(group)] && !this.#mayHave(name)) return -1;
       if (!this.#scanNext(group)) return this.known(kind, name);
     }
+  }
+
+  /** The place of the best entry of a variable or function of that name: units are scanned until one has it for all others; -1 if there is none. */
+  best(kind: number, name: string): number {
+    for (;;) {
+      const id = this.names.find(name);
+      const found = id >= 0 && this.entries.mark(kind, id) === EXTERNAL;
+      if (found || (id < 0 && !this.#complete[GROUPS.indexOf(OBJECTS)] && !this.#mayHave(name))) break;
+      if (!this.#scanNext(OBJECTS)) break;
+    }
+    return this.known(kind, name);
   }
 
   /** The place of the first entry of that name and kind in the units that were scanned; -1 if there is none. */

@@ -12,6 +12,10 @@ export const ENUMERATOR = 7;
 /** Of types of one name and kind that differ; no kernel has more than some dozens. */
 const MOST_VARIANTS = 64;
 const NONE = 0xffff_ffff;
+/** How good an entry of a variable or function is: a declaration, a definition that other files do not see, one that they do. */
+export const DECLARATION = 0;
+export const DEFINITION = 1;
+export const EXTERNAL = 2;
 
 export class NamedEntries {
   count = 0;
@@ -67,6 +71,14 @@ export class NamedEntries {
   place(kind: number, name: number): number {
     for (let at = this.#first(name); at !== NONE; at = this.#next[at]) {
       if (this.#kinds[at] === kind) return this.#places[at];
+    }
+    return -1;
+  }
+
+  /** The mark of the first of a name's entries of one kind; -1 if there is none. */
+  mark(kind: number, name: number): number {
+    for (let at = this.#first(name); at !== NONE; at = this.#next[at]) {
+      if (this.#kinds[at] === kind) return this.#marks[at];
     }
     return -1;
   }

@@ -12,6 +12,8 @@ import type { Windows } from './windows.js';
 
 /** A function in more pieces is damage. */
 const MOST_RANGES = 1 << 16;
+/** What a range costs, in entries. */
+const STEPS = 3;
 
 const DW_RLE_end_of_list = 0;
 const DW_RLE_base_addressx = 1;
@@ -57,7 +59,7 @@ function listed4(cursor: EntryCursor, unitBase: bigint): AddressRange[] {
   let base = unitBase;
   const list: AddressRange[] = [];
   for (let i = 0; i < MOST_RANGES; i++, at += 2 * size) {
-    cursor.tables.work.spend(1, cursor.offset);
+    cursor.tables.work.spend(STEPS, cursor.offset);
     const from = address(section, at, size);
     const to = address(section, at + size, size);
     if (from === 0n && to === 0n) break;
@@ -101,7 +103,7 @@ class ListReader {
     this.#at = offset;
     const list: AddressRange[] = [];
     for (let i = 0; i < MOST_RANGES; i++) {
-      this.#cursor.tables.work.spend(1, this.#cursor.offset);
+      this.#cursor.tables.work.spend(STEPS, this.#cursor.offset);
       const kind = this.#section.u8(this.#at++);
       if (kind === DW_RLE_end_of_list) break;
       const range = this.#entry(kind);

@@ -41,8 +41,11 @@ import { skipValue, UnitTables } from './entries.js';
 import { type NameTable, StringNames } from './name-table.js';
 import {
   BASE,
+  DECLARATION,
+  DEFINITION,
   ENUM,
   ENUMERATOR,
+  EXTERNAL,
   FUNCTION,
   type NamedEntries,
   STRUCT,
@@ -89,10 +92,6 @@ for (const [tag, kind, group] of KINDS) {
 
 /** What types of a function's own lie in. */
 const SCOPES: ReadonlySet<number> = new Set([DW_TAG_subprogram, DW_TAG_lexical_block, DW_TAG_inlined_subroutine]);
-
-/** A declaration, a definition that other files do not see, one that they do. */
-const DECLARATION = 0;
-const DEFINITION = 1;
 
 function isWanted(tag: number, depth: number, mask: number): boolean {
   if (depth === 0) return true;
@@ -240,7 +239,7 @@ export class UnitScanner {
     if (name === undefined) return;
     if (this.#declaration && this.#declared.size < MOST_DECLARED) this.#declared.set(offset, name);
     const external = this.#external || this.#name < 0;
-    this.#entries.addBest(kind, name, this.#declaration ? DECLARATION : external ? DEFINITION + 1 : DEFINITION, place);
+    this.#entries.addBest(kind, name, this.#declaration ? DECLARATION : external ? EXTERNAL : DEFINITION, place);
   }
 
   /** The name of the entry at `start`; false where the window ends within it. */

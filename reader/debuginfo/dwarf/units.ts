@@ -18,9 +18,9 @@ import type { Windows } from './windows.js';
 const MOST_UNITS = 1 << 19;
 const DWARF64 = 0xffff_ffff;
 const RESERVED = 0xffff_fff0;
-/** How many tables are kept for entries that are read here and there, with how many attributes in all. */
+/** How many tables are kept for entries that are read here and there, with how many codes and attributes in all. */
 const KEPT_TABLES = 64;
-const KEPT_ATTRIBUTES = 1 << 18;
+const KEPT_RECORDS = 1 << 17;
 /** Zeros between units, four bytes each. */
 const MOST_PADDING = 1 << 16;
 
@@ -62,7 +62,7 @@ export class DwarfFile {
   readonly types: UnitList;
   readonly reader: AbbreviationReader | null;
   readonly #tables = new Map<string, AbbreviationTable>();
-  /** Attributes of the tables that are kept. */
+  /** Codes and attributes of the tables that are kept. */
   #kept = 0;
   readonly #formSizes = new Map<number, (form: number) => number>();
   #signatures: Map<bigint, number> | null = null;
@@ -122,10 +122,10 @@ export class DwarfFile {
     table = new AbbreviationTable();
     this.sections.need('debug_abbrev');
     this.reader?.read(unit.abbreviations, unit, table);
-    this.#kept += table.first[table.count];
+    this.#kept += table.count + table.first[table.count];
     for (const [oldest, { first, count }] of this.#tables) {
-      if (this.#tables.size < KEPT_TABLES && this.#kept < KEPT_ATTRIBUTES) break;
-      this.#kept -= first[count];
+      if (this.#tables.size < KEPT_TABLES && this.#kept < KEPT_RECORDS) break;
+      this.#kept -= count + first[count];
       this.#tables.delete(oldest);
     }
     this.#tables.set(key, table);
