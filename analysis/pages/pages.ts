@@ -13,6 +13,29 @@ const SMALL = 4096;
 /** MAX_PAGE_ORDER and gigantic pages: no compound page has more frames. */
 const MOST_ORDER = 30;
 
+/** The pieces of a memory map by the addresses where they begin. */
+class AddressOrder {
+  readonly pieces: readonly MapPiece[];
+  readonly highs: Uint32Array;
+  readonly lows: Uint32Array;
+
+  constructor(pieces: readonly MapPiece[], size: number, bits: number) {
+    const started = pieces.map(piece => ({
+      piece,
+      start: BigInt.asUintN(bits, piece.base + BigInt(piece.startPfn) * BigInt(size)),
+    }));
+    started.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+    this.pieces = started.map(({ piece }) => piece);
+    this.highs = new Uint32Array(started.length);
+    this.lows = new Uint32Array(started.length);
+    for (const [i, { start }] of started.entries()) {
+      splitU64(start);
+      this.highs[i] = halves[HIGH];
+      this.lows[i] = halves[LOW];
+    }
+  }
+}
+
 /**
  * A window on the memory map. Every method takes the number of a page frame; those that read throw MemoryFault where the frame has no struct page, or the dump lacks it: `has` asks first.
  * One that goes through frames in order and another that jumps about should be two.
@@ -35,6 +58,7 @@ export class Pages {
   #lostStart = 0;
   #lostEnd = 0;
   #piece = 0;
+  readonly #starts: AddressOrder;
 
   /** @throws Missing, MemoryFault */
   constructor(kernel: Kernel) {
@@ -47,6 +71,7 @@ export class Pages {
     this.#little = kernel.memory.littleEndian;
     this.#wide = kernel.memory.pointerSize === 8;
     this.#size = this.layout.size;
+    this.#starts = new AddressOrder(this.map.pieces, this.#size, this.#wide ? 64 : 32);
   }
 
   /** Whether the frame's struct page can be read. */
@@ -156,26 +181,20 @@ export class Pages {
 
   /** Addresses in halves: a pointer out of a struct page costs no bigint. */
   #frameAt(addressHigh: number, addressLow: number): number {
-    const { pieces } = this.map;
-    const last = this.#frameIn(this.#piece, addressHigh, addressLow);
-    if (last >= 0) return last;
-    for (let i = 0; i < pieces.length; i++) {
-      const pfn = this.#frameIn(i, addressHigh, addressLow);
-      if (pfn < 0) continue;
-      this.#piece = i;
-      return pfn;
+    const { highs, lows, pieces } = this.#starts;
+    let from = 0;
+    let to = highs.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (highs[middle] < addressHigh || (highs[middle] === addressHigh && lows[middle] <= addressLow))
+        from = middle + 1;
+      else to = middle;
     }
-    return -1;
-  }
-
-  #frameIn(i: number, addressHigh: number, addressLow: number): number {
-    const { startPfn, endPfn, base } = this.map.pieces[i];
-    splitU64(base);
-    let distance = (addressHigh - halves[HIGH]) * 0x1_0000_0000 + (addressLow - halves[LOW]);
-    // Bases are taken modulo the word size.
-    if (distance < 0) distance += this.#wide ? 2 ** 64 : 2 ** 32;
-    const pfn = distance / this.#size;
-    return pfn >= startPfn && pfn < endPfn && Number.isInteger(pfn) ? pfn : -1;
+    if (from === 0) return -1;
+    const { startPfn, endPfn } = pieces[from - 1];
+    const distance = (addressHigh - highs[from - 1]) * 0x1_0000_0000 + (addressLow - lows[from - 1]);
+    const pfn = startPfn + distance / this.#size;
+    return pfn < endPfn && Number.isInteger(pfn) ? pfn : -1;
   }
 
   /** The low 32 bits of page.flags, where the flags of all releases are that VMCOREINFO tells of. */

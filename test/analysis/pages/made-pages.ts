@@ -57,6 +57,7 @@ export interface MoreOfKernel {
   readonly pieces?: readonly Piece[];
   /** Behind the root that is there. */
   readonly roots?: readonly bigint[];
+  readonly symbols?: Readonly<Record<string, bigint>>;
   /** Lines of VMCOREINFO in place of those of the generation, by their key. */
   readonly lines?: Readonly<Record<string, string>>;
 }
@@ -64,7 +65,7 @@ export interface MoreOfKernel {
 export function madePages(
   generation: Generation,
   pages: ReadonlyMap<number, MadePage>,
-  { pieces = [], roots: otherRoots = [], lines = {} }: MoreOfKernel = {},
+  { pieces = [], roots: otherRoots = [], symbols = {}, lines = {} }: MoreOfKernel = {},
 ): Kernel {
   const { size, word, littleEndian } = generation;
   const base = baseOf(generation);
@@ -115,6 +116,7 @@ export function madePages(
     littleEndian,
     pointerSize: word,
     types: generation.types ?? [],
+    symbols,
   });
 }
 
