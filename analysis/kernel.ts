@@ -79,10 +79,15 @@ export class Kernel {
   }
 
   /** @throws Missing */
-  address(name: string): bigint {
+  mustHave(name: string): KernelSymbol {
     const symbol = this.symbol(name);
     if (symbol === null) throw new Missing('symbol', name, 'give the vmlinux of this kernel with --vmlinux');
-    return symbol.address;
+    return symbol;
+  }
+
+  /** @throws Missing */
+  address(name: string): bigint {
+    return this.mustHave(name).address;
   }
 
   /**

@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Kernel, openKernel } from 'kdumpling/analysis';
 import { type Advice, advise, PARTS, type Part, type Stretch, type Zone } from 'kdumpling/analysis/advise';
-import { SERIES } from 'kdumpling/producer';
 import { Issues, ReadLog } from 'kdumpling/reader';
 import { encodeRegionSet } from 'kdumpling/reader/formats/region-set';
 import { FileSink, FileSource } from 'kdumpling/reader/node';
@@ -59,9 +58,8 @@ interface PartRow {
   readonly leftOut: number;
 }
 
-const { slots, firstDynamic } = SERIES['kmemdump-rfc3'];
-/** What a registry has room for beside its own regions. */
-const USUAL_LIMIT = slots - firstDynamic;
+/** Registries have some 150 places for regions without an ID of their own, and give some of them to their own: a node, a runqueue of each CPU. */
+const USUAL_LIMIT = 128;
 
 export const command: DefineCommand = context =>
   addSymbolOptions(

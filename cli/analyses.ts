@@ -18,6 +18,7 @@ export const ANALYSES: Readonly<Record<string, Analysis>> = {
   mounts: { load: () => import('./mounts.js'), each: 'once' },
   ps: { load: () => import('./ps.js'), each: 'once' },
   runq: { load: () => import('./runq.js'), each: 'once' },
+  timers: { load: () => import('./timers.js'), each: 'once' },
   slab: { load: () => import('./slab.js'), each: 'once' },
   struct: { load: () => import('./struct.js'), each: 'arguments' },
   sym: { load: () => import('./sym.js'), each: 'arguments' },

@@ -31,6 +31,8 @@ export class UsageError extends Error {}
 /** What each command's file exports as `command`: a commander command whose action calls `answer`. */
 export interface CommandContext {
   readonly terminal: Terminal;
+  /** The command's name. */
+  readonly command?: string;
   /** Prints an answer and sets the exit status. */
   answer(answer: Answer, options: { readonly json?: boolean }): void;
   /** A kernel that is open already: commands that ask a kernel ask this one, whatever DUMP they are given. */

@@ -70,7 +70,14 @@ async function answerFrom(
   ask: Ask,
 ): Promise<void> {
   const issues = new Issues();
+  // Only a region core can lack regions; imported for one alone.
+  const needs = kernel.memory.missing === 'unregistered' ? await import('./region-needs.js') : null;
+  const misses = needs?.listen(kernel);
   const answer = await askOrMiss(kernel, issues, empty, ask);
+  if (misses !== undefined && (answer.partial || issues.count > 0)) {
+    needs?.tellNeeded(kernel, context.command ?? '', misses, issues);
+  }
+  misses?.stop();
   const all = new Issues();
   all.addAll(kernel.issues);
   all.addAll(issues);

@@ -60,8 +60,12 @@ const processTerminal: Terminal = {
 /** Runs one command line (without `node` and the script); returns the exit status. */
 export async function main(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
   let status: number = EXIT.answered;
+  let asked = '';
   const context: CommandContext = {
     terminal,
+    get command() {
+      return asked;
+    },
     answer(answer, options) {
       print(answer, options.json === true, terminal);
       status = answer.partial ? EXIT.partial : EXIT.answered;
@@ -73,6 +77,7 @@ export async function main(args: readonly string[], terminal: Terminal = process
     const [name, ...rest] = args[0] === 'help' && args.length === 2 ? [args[1], '--help'] : args;
     const entry = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name];
     if (entry === undefined) return await overview(args, terminal);
+    asked = name;
     const { command } = await entry.load();
     const defined = command(context);
     defined.name(`kdumpling ${name}`);

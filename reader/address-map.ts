@@ -2,7 +2,7 @@
 // by whoever can walk them). Where ranges overlap the earlier one wins.
 import { Extents, RangeColumns } from './extents.js';
 import type { FaultReason, FaultRecord } from './fault.js';
-import { hex } from './fault.js';
+import { hex, MemoryFault } from './fault.js';
 import { type MemoryState, MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
 import { HIGH, halves, joinU64, LOW, splitU64, U64_MAX } from './u64.js';
 
@@ -183,6 +183,8 @@ export class AddressMap extends VirtualMemory {
   readonly #file: PhysicalMemory | null;
   /** What an address is that nothing holds. */
   readonly missing: FaultReason;
+  /** Told of each access that fails, when `fault` is set. */
+  onMiss: ((vaddr: bigint, length: number) => void) | null = null;
   /** The memory whose arena is this one's. */
   readonly #primary: PhysicalMemory;
   #ranges: readonly AddressRange[];
@@ -254,6 +256,12 @@ export class AddressMap extends VirtualMemory {
   }
 
   locate(vaddr: bigint, length: number): number {
+    const at = this.#locate(vaddr, length);
+    if (at < 0 && this.onMiss !== null) this.onMiss(vaddr, length);
+    return at;
+  }
+
+  #locate(vaddr: bigint, length: number): number {
     if (!this.#find(vaddr, length)) return -1;
     if (length > this.#reach || this.#memory !== this.#primary) return this.#compose(vaddr, length);
     const at = this.#memory.locate(this.#target, length);
@@ -261,6 +269,18 @@ export class AddressMap extends VirtualMemory {
   }
 
   read(vaddr: bigint, into: Uint8Array): void {
+    try {
+      this.#read(vaddr, into);
+    } catch (error) {
+      if (this.onMiss !== null && error instanceof MemoryFault) {
+        this.fault.set(error.space, error.address, error.length, error.reason, error.detail);
+        this.onMiss(vaddr, into.length);
+      }
+      throw error;
+    }
+  }
+
+  #read(vaddr: bigint, into: Uint8Array): void {
     let done = 0;
     while (done < into.length) {
       if (!this.#find(vaddr + BigInt(done), into.length - done)) throw this.fault.toError();

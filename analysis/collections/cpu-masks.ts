@@ -9,13 +9,18 @@ export type CpuMaskName = 'possible' | 'present' | 'online' | 'active';
 /** The largest CONFIG_NR_CPUS is 8192. */
 const MOST_CPUS = 65536;
 
-/** How many bits of a cpumask count: nr_cpu_ids, which is a variable unless the kernel is built for one CPU or with FORCE_NR_CPUS (6.1 and later). */
+/**
+ * How many bits of a cpumask count: nr_cpu_ids, which is a variable unless the kernel is built for one CPU or with FORCE_NR_CPUS (6.1 and later). Where it is in no region of a
+ * region core, all bits of the mask: those behind it are never set.
+ */
 export function cpuIds(kernel: Kernel): number {
   const size = hasStruct(kernel, 'cpumask') ? struct(kernel, 'cpumask').size * 8 : MOST_CPUS;
   const ids = kernel.symbol('nr_cpu_ids');
-  const count = ids === null ? size : Math.min(kernel.memory.u32(ids.address), size);
-  if (ids === null && size === MOST_CPUS)
-    throw new Missing('symbol', 'nr_cpu_ids', 'types of this kernel would tell too');
+  const { memory } = kernel;
+  const at = ids === null ? -1 : memory.locate(ids.address, 4);
+  if (ids !== null && at < 0 && memory.fault.reason !== 'unregistered') throw memory.fault.toError();
+  const count = at < 0 ? size : Math.min(memory.view.getUint32(at, memory.littleEndian), size);
+  if (at < 0 && size === MOST_CPUS) throw new Missing('symbol', 'nr_cpu_ids', 'types of this kernel would tell too');
   return Math.min(count, MOST_CPUS);
 }
 

@@ -4,6 +4,8 @@ import type { Kernel } from '../kernel.js';
 import { kernelLog } from '../log/kernel-log.js';
 import { Missing } from '../missing.js';
 import { type Clock, readClock } from './clock.js';
+import { commandLine } from './command-line.js';
+import { countCpus } from './cpu-count.js';
 import { type Panic, panicOf } from './panic.js';
 import { type Taint, taintsOf } from './taint.js';
 import { readUtsname, type Utsname } from './utsname.js';
@@ -32,10 +34,6 @@ const NAMES = [
   'timekeeper_data',
   'tk_core',
 ];
-/** COMMAND_LINE_SIZE is 4096 at most. */
-const MOST_COMMAND_LINE = 4096;
-/** CONFIG_NR_CPUS is 8192 at most. */
-const MOST_CPUS = 8192;
 
 export function environment(kernel: Kernel, issues: Issues): Environment {
   kernel.expect(NAMES);
@@ -49,12 +47,14 @@ export function environment(kernel: Kernel, issues: Issues): Environment {
     }
   };
   const { memory } = kernel;
+  const cpusIn = (name: string): number => countCpus(memory, kernel.mustHave(name));
+  const records = [...kernelLog(kernel, issues)];
   return {
     uts: readUtsname(memory, kernel.vmcoreinfo),
     cpus: ask('how many CPUs there are', () => ({
-      possible: countCpus(kernel, '__cpu_possible_mask'),
-      present: countCpus(kernel, '__cpu_present_mask'),
-      online: countCpus(kernel, '__cpu_online_mask'),
+      possible: cpusIn('__cpu_possible_mask'),
+      present: cpusIn('__cpu_present_mask'),
+      online: cpusIn('__cpu_online_mask'),
     })),
     memory: ask('how much memory there is', () => {
       // An atomic_long_t since 5.0 (commit ca79b0c211af), before that an unsigned long of another name.
@@ -63,21 +63,7 @@ export function environment(kernel: Kernel, issues: Issues): Environment {
     }),
     clock: ask('the time', () => readClock(kernel)),
     tainted: ask('whether the kernel is tainted', () => taintsOf(memory.pointer(kernel.address('tainted_mask')))),
-    commandLine: ask('the command line', () =>
-      memory.text(memory.pointer(kernel.address('saved_command_line')), MOST_COMMAND_LINE),
-    ),
-    panic: panicOf(kernelLog(kernel, issues)),
+    commandLine: ask('the command line', () => commandLine(kernel, records)),
+    panic: panicOf(records),
   };
-}
-
-/** Bits of a cpumask that is a variable of its own (4.5 and later, commit 5aec01b834fd). @throws Missing, MemoryFault */
-function countCpus(kernel: Kernel, name: string): number {
-  const symbol = kernel.symbol(name);
-  const address = kernel.address(name);
-  const bytes = symbol?.size === undefined || symbol.size === 0 ? kernel.memory.pointerSize : symbol.size;
-  let count = 0;
-  for (const byte of kernel.memory.bytes(address, Math.min(bytes, MOST_CPUS / 8))) {
-    for (let bits = byte; bits !== 0; bits &= bits - 1) count++;
-  }
-  return count;
 }

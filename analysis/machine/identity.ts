@@ -1,9 +1,10 @@
 // Which kernel and machine a dump is of, as far as the dump tells without types.
-import { type DumpCpu, Issues, type PhysicalMemory, type VirtualMemory } from 'kdumpling/reader';
+import { type DumpCpu, Issues, MemoryFault, type PhysicalMemory, type VirtualMemory } from 'kdumpling/reader';
 import type { Symbols } from 'kdumpling/reader/debuginfo';
 import type { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { readLog } from '../log/read.js';
 import { readBanner } from './banner.js';
+import { countCpus } from './cpu-count.js';
 import { type Panic, panicOf } from './panic.js';
 import { readUtsname } from './utsname.js';
 
@@ -22,7 +23,7 @@ export interface Identity {
   readonly kaslrOffset: bigint | null;
   /** x86_64's phys_base, arm64's PHYS_OFFSET (negative-biased on some kernels), riscv64's phys_ram_base. */
   readonly physBase: bigint | null;
-  /** How many CPUs' registers the dump has. */
+  /** How many CPUs' registers the dump has; where it has none (a region core), how many the kernel knew. */
   readonly cpus: number | null;
   readonly panic: Panic | null;
   /** False where nothing of the log can be read: whether the kernel panicked is then not known. */
@@ -56,10 +57,29 @@ export function identity(dump: IdentitySpace, symbols: Symbols | null, issues: I
     buildId: vmcoreinfo?.buildId ?? null,
     kaslrOffset: vmcoreinfo?.kernelOffset ?? null,
     physBase: number('phys_base') ?? number('PHYS_OFFSET') ?? number('phys_ram_base') ?? null,
-    cpus: dump.cpus.length > 0 ? dump.cpus.length : null,
+    cpus: withRegisters(dump.cpus) || presentCpus(virtual, symbols),
     panic: panicOf(records),
     logRead: records.length > 0 || (vmcoreinfo !== null && damage.list().length === 0),
   };
+}
+
+/** The note of a core image of registered regions has room for registers, and all of them 0. */
+function withRegisters(cpus: readonly DumpCpu[]): number {
+  if (cpus.length === 1 && cpus[0].registers.length > 0 && cpus[0].registers.every(([, value]) => value === 0n))
+    return 0;
+  return cpus.length;
+}
+
+function presentCpus(memory: VirtualMemory, symbols: Symbols | null): number | null {
+  const name = '__cpu_present_mask';
+  const mask = symbols?.resolve([name]).get(name);
+  if (mask === undefined) return null;
+  try {
+    return countCpus(memory, mask);
+  } catch (error) {
+    if (error instanceof MemoryFault) return null;
+    throw error;
+  }
 }
 
 function logOf(virtual: VirtualMemory, vmcoreinfo: Vmcoreinfo, symbols: Symbols | null, issues: Issues) {

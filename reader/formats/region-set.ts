@@ -98,7 +98,7 @@ export function decodeRegionSet(text: string, source: string): RegionSetFile {
 
 /** A region set as text, one region a line. */
 export function encodeRegionSet(set: RegionSetFile): string {
-  const lines = set.regions.map(region => `  ${JSON.stringify(plain(region))}`);
+  const lines = set.regions.map(region => `  ${encodeRegion(region)}`);
   const boot = set.boot === undefined ? '' : `"boot": ${JSON.stringify(set.boot)}, `;
   return `{"regionSet": ${REGION_SET_VERSION}, ${boot}"regions": [\n${lines.join(',\n')}\n]}\n`;
 }
@@ -225,6 +225,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const shown = (value: unknown): string =>
   value === undefined ? 'missing' : String(JSON.stringify(value)).slice(0, 64);
+
+/** A region as it stands in a file. */
+export const encodeRegion = (region: RegionRequest): string => JSON.stringify(plain(region));
 
 function plain(region: RegionRequest): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
