@@ -73,13 +73,14 @@ export function runQueues(kernel: Kernel, issues: Issues): RunQueue[] {
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const read = queuedTask(kernel, issues);
   const rows: RunQueue[] = [];
+  const seen = new Set<bigint>();
   const before = issues.count;
   for (const cpu of copies.possible) {
     if (issues.count - before > MOST_FINDINGS) {
       issues.add('damaged-run-queue', `so much is damaged that the run queues from CPU ${cpu} on are left out`);
       break;
     }
-    const queue = new OneQueue(kernel, rq, copies.address(queues, cpu), cpu, read, ask, issues);
+    const queue = new OneQueue(kernel, rq, copies.address(queues, cpu), cpu, { read, ask, seen, issues });
     rows.push({ ...queue.read(), online: online?.has(cpu) ?? null });
   }
   return rows;
@@ -98,33 +99,30 @@ function queuedTask(kernel: Kernel, issues: Issues): Get<QueuedTask> {
   };
 }
 
+/** What the queues of all CPUs share. */
+interface Shared {
+  readonly read: Get<QueuedTask>;
+  readonly ask: Ask;
+  /** A task is on one queue. */
+  readonly seen: Set<bigint>;
+  readonly issues: Issues;
+}
+
 class OneQueue {
   readonly #kernel: Kernel;
   readonly #rq: Struct;
   readonly #address: bigint;
   readonly #cpu: number;
-  readonly #read: Get<QueuedTask>;
-  readonly #ask: Ask;
-  readonly #issues: Issues;
+  readonly #shared: Shared;
   /** Of this queue alone: where something was damaged, counts say nothing. */
   readonly #found = new Issues();
 
-  constructor(
-    kernel: Kernel,
-    rq: Struct,
-    address: bigint,
-    cpu: number,
-    read: Get<QueuedTask>,
-    ask: Ask,
-    issues: Issues,
-  ) {
+  constructor(kernel: Kernel, rq: Struct, address: bigint, cpu: number, shared: Shared) {
     this.#kernel = kernel;
     this.#rq = rq;
     this.#address = address;
     this.#cpu = cpu;
-    this.#read = read;
-    this.#ask = ask;
-    this.#issues = issues;
+    this.#shared = shared;
   }
 
   read(): Omit<RunQueue, 'online'> {
@@ -137,7 +135,7 @@ class OneQueue {
       cpu: this.#cpu,
       runqueue: at,
       nrRunning: number('nr_running'),
-      current: task === null || task === 0n ? null : this.#read(task),
+      current: task === null || task === 0n ? null : this.#shared.read(task),
       idle: task === null || idle === null ? null : task === idle,
       deadline: this.#rq.has('dl') ? this.#tell('the deadline queue', () => this.#deadline()) : null,
       realTime: this.#tell('the real-time queue', () => this.#realTime()),
@@ -145,13 +143,25 @@ class OneQueue {
       fair: this.#tell('the fair queue', () => this.#fair(task)),
     };
     if (this.#found.count === 0) this.#tell('whether all were found', () => this.#compare(row));
-    this.#issues.addAll(this.#found);
+    this.#shared.issues.addAll(this.#found);
     return row;
   }
 
   #tell<T>(what: string, answer: () => T): T | null {
-    const found = this.#ask(`${what} of CPU ${this.#cpu}`, answer);
-    return found;
+    return this.#shared.ask(`${what} of CPU ${this.#cpu}`, answer);
+  }
+
+  /** Without what another queue has. */
+  #own<T extends { readonly task: bigint }>(tasks: readonly T[]): T[] {
+    const { seen } = this.#shared;
+    return tasks.filter(({ task }) => {
+      const isNew = !seen.has(task);
+      seen.add(task);
+      if (isNew) return true;
+      const message = `the task ${hex(task)} is on the run queue of CPU ${this.#cpu}, and on another`;
+      this.#found.add('damaged-run-queue', message, task);
+      return false;
+    });
   }
 
   #fair(running: bigint | null): RunQueue['fair'] {
@@ -160,13 +170,13 @@ class OneQueue {
     const tasks = [...queues.waiting(address)];
     const known = new Set([...tasks.map(({ task }) => task), running ?? 0n]);
     tasks.push(...queues.beside(this.#rq, this.#address, known));
-    return { address, tasks: tasks.map(one => ({ ...this.#read(one.task), ...one })) };
+    return { address, tasks: this.#own(tasks).map(one => ({ ...this.#shared.read(one.task), ...one })) };
   }
 
   #realTime(): RunQueue['realTime'] {
     const address = this.#rq.address('rt')(this.#address);
-    const found = [...realTimeTasks(this.#kernel, address, this.#found)];
-    return { address, tasks: found.map(({ task, queue }) => ({ ...this.#read(task), queue })) };
+    const found = this.#own([...realTimeTasks(this.#kernel, address, this.#found)]);
+    return { address, tasks: found.map(({ task, queue }) => ({ ...this.#shared.read(task), queue })) };
   }
 
   #deadline(): RunQueue['deadline'] {
@@ -176,13 +186,14 @@ class OneQueue {
     if (count !== entities && this.#found.count === 0) {
       this.#miscounted(`dl_nr_running is ${count}, but ${entities} were found`);
     }
-    const rows = tasks.map(({ task, deadline }) => ({ ...this.#read(task), deadline }));
+    const rows = this.#own(tasks).map(({ task, deadline }) => ({ ...this.#shared.read(task), deadline }));
     return { address, tasks: rows, servers: entities - tasks.length };
   }
 
   #ext(): RunQueue['ext'] {
     const address = this.#rq.address('scx')(this.#address);
-    return { address, tasks: [...extTasks(this.#kernel, address, this.#found)].map(this.#read) };
+    const found = [...extTasks(this.#kernel, address, this.#found)].map(task => ({ task }));
+    return { address, tasks: this.#own(found).map(({ task }) => this.#shared.read(task)) };
   }
 
   /**

@@ -22,20 +22,32 @@ export function* descriptors(kernel: Kernel, issues: Issues): Generator<Descript
   const maple = kernel.symbol('sparse_irqs');
   const radix = kernel.symbol('irq_desc_tree');
   // A maple tree since 6.5 (commit 721255b9826b), a radix tree before; kernels without CONFIG_SPARSE_IRQ have an array.
+  const seen = new Set<bigint>();
   if (maple !== null) {
     const walk = new MapleWalk(kernel, maple.address, issues, { name: 'sparse_irqs' });
-    for (const descriptor of walk) yield* place(walk.first, descriptor, issues);
+    for (const descriptor of walk) yield* place(walk.first, descriptor, seen, issues);
   } else if (radix !== null) {
     const walk = radixTree(kernel, radix.address, issues, { name: 'irq_desc_tree' });
-    for (const descriptor of walk) yield* place(walk.index, descriptor, issues);
+    for (const descriptor of walk) yield* place(walk.index, descriptor, seen, issues);
   } else {
     yield* inArray(kernel);
   }
 }
 
-function* place(index: bigint, descriptor: bigint, issues: Issues): Generator<DescriptorPlace, void> {
-  if (index <= MOST_IRQ) yield { irq: Number(index), descriptor };
-  else issues.add('damaged-irq', `an interrupt cannot have the number ${hex(index)}`, descriptor);
+/** An interrupt has a number, and a descriptor of its own. */
+function* place(
+  index: bigint,
+  descriptor: bigint,
+  seen: Set<bigint>,
+  issues: Issues,
+): Generator<DescriptorPlace, void> {
+  if (index > MOST_IRQ) issues.add('damaged-irq', `an interrupt cannot have the number ${hex(index)}`, descriptor);
+  else if (seen.has(descriptor)) {
+    issues.add('damaged-irq', `IRQ ${index} has the descriptor of another, ${hex(descriptor)}`, descriptor);
+  } else {
+    seen.add(descriptor);
+    yield { irq: Number(index), descriptor };
+  }
 }
 
 function* inArray(kernel: Kernel): Generator<DescriptorPlace, void> {

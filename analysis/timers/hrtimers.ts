@@ -48,6 +48,8 @@ export class Hrtimers {
   readonly #timer: Struct;
   readonly #now: bigint | null;
   readonly #columns: Columns;
+  /** A timer is in one tree. */
+  readonly #seen = new Set<bigint>();
   readonly #read: Record<'expires' | 'soft' | 'run' | 'owner', Get<bigint | null>>;
 
   /** @param now CLOCK_MONOTONIC, nanoseconds; @throws Missing */
@@ -97,6 +99,11 @@ export class Hrtimers {
     const timers: Hrtimer[] = [];
     let last: bigint | null = null;
     for (const timer of rbEntries(this.#kernel, root, this.#timer, 'node.node', this.#issues, { name })) {
+      if (this.#seen.has(timer)) {
+        this.#issues.add('damaged-hrtimers', `${name}: the timer ${hex(timer)} is in another tree too`, timer);
+        continue;
+      }
+      this.#seen.add(timer);
       const row = this.#row(timer, now, address);
       if (last !== null && row.expires !== null && row.expires < last) {
         this.#issues.add('damaged-hrtimers', `${name}: the timer ${hex(timer)} is due before the one before it`, timer);

@@ -34,6 +34,8 @@ export class Wheels {
   readonly #now: bigint | null;
   readonly #flags: Get<number>;
   readonly #buckets: number;
+  /** A timer is in one bucket. */
+  readonly #seen = new Set<bigint>();
 
   /** @throws Missing */
   constructor(kernel: Kernel, now: bigint | null, issues: Issues) {
@@ -116,6 +118,11 @@ export class Wheels {
     const ofNode = struct(this.#kernel, 'timer_list').container('entry');
     for (const node of hlistNodes(this.#kernel, head, this.#issues, { name })) {
       const timer = ofNode(node);
+      if (this.#seen.has(timer)) {
+        this.#issues.add('damaged-timer-wheel', `the timer ${hex(timer)} in ${name} is in another bucket too`, timer);
+        continue;
+      }
+      this.#seen.add(timer);
       // The walk has read it: the flags lie beside the links.
       const flags = this.#flags(timer);
       if (flags >>> TIMER_ARRAY_SHIFT !== bucket || (flags & TIMER_CPU_MASK) !== cpu) {

@@ -202,11 +202,16 @@ class MadeQueue {
     this.memory.u32(this.rq, running);
   }
 
+  /** As if there were two CPUs in the same memory. */
+  share(): void {
+    this.memory.words(this.#symbols['__cpu_possible_mask'], 3n);
+  }
+
   ask(holes: readonly bigint[] = [], types = TYPES) {
     const issues = new Issues();
-    const [queue] = runQueues(this.memory.kernel(types, this.#symbols, holes), issues);
+    const [queue, other] = runQueues(this.memory.kernel(types, this.#symbols, holes), issues);
     const codes = issues.list().map(({ code }) => code);
-    return { queue, codes, messages: issues.list().map(({ message }) => message) };
+    return { queue, other, codes, messages: issues.list().map(({ message }) => message) };
   }
 }
 
@@ -371,6 +376,17 @@ test('deadlines wrap around', t => {
   made.listed(...tasks);
   made.count(2);
   t.deepEqual(made.ask().codes, []);
+});
+
+test('a task is on one queue: what another CPU has too is told once', t => {
+  const made = new MadeQueue();
+  const task = made.task(8, 10);
+  made.realTime(10, task);
+  made.count(1);
+  made.share();
+  const { queue, other, codes } = made.ask();
+  t.deepEqual([pids(queue.realTime?.tasks), pids(other.realTime?.tasks)], [[8], []]);
+  t.deepEqual(codes, ['damaged-run-queue']);
 });
 
 test('memory that is missing takes no more than what lies in it', t => {

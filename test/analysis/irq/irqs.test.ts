@@ -178,6 +178,17 @@ test('a radix tree of descriptors, up to 6.4', t => {
   );
 });
 
+test('two interrupts with one descriptor are one', t => {
+  const irq = made();
+  const [root, node] = [irq.memory.take(16), irq.memory.take(72 * 8)];
+  irq.memory.words(root + 8n, node | 1n);
+  for (const slot of [1, 2]) irq.memory.words(node + 40n + 8n * BigInt(slot), irq.at(1));
+  const { irq_desc: _, ...symbols } = irq.symbols;
+  const { found, codes } = irq.ask({ ...symbols, irq_desc_tree: root });
+  t.deepEqual(codes, ['damaged-irq']);
+  t.is(found.length, 1);
+});
+
 test('damage: actions in a circle, a descriptor of another number, names that are not there', t => {
   const circle = made();
   const first = circle.memory.word(circle.at(1) + 80n);

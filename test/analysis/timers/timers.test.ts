@@ -1,4 +1,5 @@
 // Timers in memory written by hand: the wheel of 4.8 and later, the one before, high-resolution timers, and damage.
+import { performance } from 'node:perf_hooks';
 import test from 'ava';
 import { timers } from 'kdumpling/analysis/timers';
 import { Issues } from 'kdumpling/reader';
@@ -84,6 +85,8 @@ const TYPES: readonly Type[] = [
 const JIFFIES = 1000n;
 const RUN = 0xffff_ffff_8100_0000n;
 
+const CROWD = 8192;
+
 /** One CPU, one wheel and rubbish behind it, four clocks. */
 class MadeTimers {
   readonly memory = new MadeMemory(1 << 17);
@@ -157,6 +160,14 @@ class MadeTimers {
     const active = this.clocks + 8n;
     memory.u32(active, Number(memory.word(active) & 0xffn) | (1 << clock));
     return all;
+  }
+
+  /** As if there were as many CPUs as there can be, all of them in the same memory. */
+  crowd(): Record<string, bigint> {
+    const { memory } = this;
+    const [offsets, mask] = [memory.take(8 * CROWD), memory.take(CROWD / 8)];
+    memory.u8(mask, ...new Uint8Array(CROWD / 8).fill(0xff));
+    return { ...this.symbols, __per_cpu_offset: offsets, __cpu_possible_mask: mask, __cpu_online_mask: mask };
   }
 
   ask(types = TYPES, symbols = this.symbols, holes: readonly bigint[] = []) {
@@ -357,6 +368,21 @@ test('of a list that is cut nothing is counted', t => {
   const { cpu, codes } = made.ask(TYPES, made.symbols, [timer]);
   t.deepEqual(codes, ['unreadable-hlist']);
   t.deepEqual(brief(cpu), [['all']]);
+});
+
+test('8192 CPUs in one damaged memory end soon', t => {
+  const made = new MadeTimers();
+  made.memory.u8(made.bases + BigInt(BITS_AT), ...new Uint8Array(BASE_SIZE - BITS_AT).fill(0x88));
+  const types = TYPES.map(type =>
+    'name' in type && type.name === 'cpumask'
+      ? compound('struct', 'cpumask', CROWD / 8, [['bits', array(U64, CROWD / 64), 0]])
+      : type,
+  );
+  const start = performance.now();
+  const { cpus, codes } = made.ask(types, made.crowd());
+  t.true(performance.now() - start < 2000);
+  t.true(cpus.length < CROWD);
+  t.true(codes.includes('damaged-timers'));
 });
 
 test('rubbish in any words', t =>
