@@ -6,12 +6,12 @@ import { numbered, PRPSINFO_SIZE, prstatus, registersAt } from './prstatus.js';
 
 /** CONFIG_PAGE_OFFSET of each VMSPLIT choice, the highest first. */
 const PAGE_OFFSETS = [0xc000_0000n, 0xb000_0000n, 0x8000_0000n, 0x4000_0000n];
-/** VMALLOC_END: lowmem ends before it. */
-const LOWMEM_END = 0xff80_0000n;
+/** VMALLOC_END less the 240 MiB that are vmalloc's unless `vmalloc=` says otherwise, less VMALLOC_OFFSET (arch/arm/mm/mmu.c, adjust_lowmem_bounds): lowmem ends before it. */
+const LOWMEM_END = 0xf000_0000n;
 /** PHYS_OFFSET is a multiple of this (of 16 MiB before 5.11). */
 const PHYS_ALIGNMENT = 0x20_0000;
 
-/** VMCOREINFO tells neither PAGE_OFFSET nor PHYS_OFFSET; memory begins at the latter. */
+/** VMCOREINFO tells neither PAGE_OFFSET nor PHYS_OFFSET; memory begins at the latter. Behind the end of memory vmalloc's area begins, if memory is less than lowmem may be. */
 function linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): LinearRange[] {
   const stext = vmcoreinfo.symbol('_stext');
   if (stext === undefined) return [];
@@ -19,10 +19,12 @@ function linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): LinearRange[] {
   return PAGE_OFFSETS.filter(base => base <= stext).map(base => ({
     name: 'linear',
     first: base,
-    last: LOWMEM_END - 1n,
+    last: lower(LOWMEM_END, base - physOffset + BigInt(probe.memoryEnd)) - 1n,
     offset: BigInt.asUintN(64, base - physOffset),
   }));
 }
+
+const lower = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 export const arm: Architecture = {
   name: 'arm',

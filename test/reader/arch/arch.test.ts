@@ -76,6 +76,15 @@ test('i386: lowmem ends where memory does: vmalloc addresses may follow', t => {
   t.is(lasts(0x1_0000_0000)[0], 0xf7ff_ffffn);
 });
 
+test('arm: lowmem leaves room for vmalloc, whose addresses are in page tables', t => {
+  const lasts = (memoryEnd: number) =>
+    [...arch('arm').linearRanges(info('SYMBOL(_stext)=c0300000'), probe({ memoryEnd }))].map(({ last }) => last);
+  // 512 MiB at 1 GiB: a guest's vmallocinfo begins at 0xe0800000.
+  t.is(lasts(0x6000_0000)[0], 0xdfff_ffffn);
+  // 1 GiB: at 0xf0800000.
+  t.is(lasts(0x8000_0000)[0], 0xefff_ffffn);
+});
+
 test('arm64: a 52-bit build on 48-bit hardware has a biased PHYS_OFFSET', t => {
   // 6.12 on a CPU without LVA: memory at 1 GiB is mapped at 0xffff000000000000.
   const [linear] = arch('arm64').linearRanges(
