@@ -5,11 +5,13 @@ import {
   type CpuTimers,
   type Hrtimer,
   type HrtimerClock,
+  type Purpose,
   type Timer,
   type Timers,
   timers as timersOf,
   type Wheel,
 } from 'kdumpling/analysis/timers';
+import { printable } from 'kdumpling/reader';
 import type { CommandContext, DefineCommand } from './command.js';
 import { chosenCpus, cpuNumber } from './cpu-arguments.js';
 import { dumpArgument } from './dump-argument.js';
@@ -88,8 +90,14 @@ const UNKNOWN = '?';
 const place = (timer: Timer | Hrtimer): string => {
   if (timer.function === null) return UNKNOWN;
   const text = placeText(timer.function);
-  return text === '' ? `0x${timer.function.address.toString(16)}` : text;
+  return `${text === '' ? `0x${timer.function.address.toString(16)}` : text}${purposeText(timer.purpose)}`;
 };
+
+function purposeText(purpose: Purpose | null): string {
+  if (purpose?.work != null) return `  (${placeText(purpose.work)})`;
+  if (purpose?.thread == null) return '';
+  return `  (PID ${purpose.thread.pid} ${JSON.stringify(printable(purpose.thread.comm))})`;
+}
 
 function columns(width: number, ...cells: readonly (bigint | null)[]): string {
   return cells.map(cell => String(cell ?? UNKNOWN).padStart(width)).join(' ');

@@ -4,6 +4,7 @@ import { rbEntries } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Columns, type Get, type Struct, struct } from '../object/index.js';
 import { type SymbolPlace, symbolPlace } from '../symbols/index.js';
+import { type Purpose, Purposes } from './purpose.js';
 
 /** What is unknown is null; nanoseconds of the clock. */
 export interface Hrtimer {
@@ -14,6 +15,8 @@ export interface Hrtimer {
   /** From now on; negative for what is overdue. */
   readonly remaining: bigint | null;
   readonly function: SymbolPlace | null;
+  /** What for, where the function does not say. */
+  readonly purpose: Purpose | null;
 }
 
 export interface HrtimerClock {
@@ -48,6 +51,7 @@ export class Hrtimers {
   readonly #timer: Struct;
   readonly #now: bigint | null;
   readonly #columns: Columns;
+  readonly #purposes: Purposes;
   /** A timer is in one tree. */
   readonly #seen = new Set<bigint>();
   readonly #read: Record<'expires' | 'soft' | 'run' | 'owner', Get<bigint | null>>;
@@ -61,6 +65,7 @@ export class Hrtimers {
     this.#clock = struct(kernel, 'hrtimer_clock_base');
     this.#timer = struct(kernel, 'hrtimer');
     this.#columns = new Columns('hrtimer', issues);
+    this.#purposes = new Purposes(kernel);
     const word = (path: string) => this.#columns.add(path, () => this.#timer.word(path));
     this.#read = {
       expires: word('node.expires'),
@@ -118,14 +123,16 @@ export class Hrtimers {
     const { expires, soft, run, owner } = this.#read;
     const signed = (value: bigint | null) => (value === null ? null : BigInt.asIntN(64, value));
     const at = signed(expires(timer));
-    const place = run(timer);
+    const pointer = run(timer);
+    const place = pointer === null ? null : symbolPlace(this.#kernel, pointer);
     const clock = owner(timer);
     const row = {
       timer,
       expires: at,
       softExpires: signed(soft(timer)),
       remaining: at === null || now === null ? null : at - now,
-      function: place === null ? null : symbolPlace(this.#kernel, place),
+      function: place,
+      purpose: this.#purposes.of(place, timer),
     };
     this.#columns.tell(timer);
     if (clock !== null && clock !== base) {

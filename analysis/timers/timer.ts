@@ -4,6 +4,7 @@ import type { Issues } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 import { Columns, type Get, type Struct, struct } from '../object/index.js';
 import { type SymbolPlace, symbolPlace } from '../symbols/index.js';
+import { type Purpose, Purposes } from './purpose.js';
 
 /** What is unknown is null. */
 export interface Timer {
@@ -14,6 +15,8 @@ export interface Timer {
   /** Jiffies from now on; negative for what is overdue. */
   readonly remaining: bigint | null;
   readonly function: SymbolPlace | null;
+  /** What for, where the function does not say. */
+  readonly purpose: Purpose | null;
 }
 
 /** include/linux/timer.h, 4.8 and later (commit 500462a9de65). */
@@ -26,15 +29,18 @@ export function timerReader(kernel: Kernel, now: bigint | null, issues: Issues):
   const columns = new Columns('timer', issues);
   const expires = columns.add('expires', () => layout.word('expires'));
   const run = columns.add('function', () => layout.word('function'));
+  const purposes = new Purposes(kernel);
   const { bits } = kernel.arch;
   return timer => {
     const at = expires(timer);
-    const place = run(timer);
+    const pointer = run(timer);
+    const place = pointer === null ? null : symbolPlace(kernel, pointer);
     const row = {
       timer,
       expires: at,
       remaining: at === null || now === null ? null : BigInt.asIntN(bits, at - now),
-      function: place === null ? null : symbolPlace(kernel, place),
+      function: place,
+      purpose: purposes.of(place, timer),
     };
     columns.tell(timer);
     return row;

@@ -9,7 +9,12 @@ import { realPeerTest } from '../real-peer.js';
 
 const script = join(dirname(fileURLToPath(import.meta.url)), '../../../test/peers/drgn-machine.py');
 
-type DrgnTimer = readonly [expires: number | string, timer: string, symbol: string | null];
+type DrgnTimer = readonly [
+  expires: number | string,
+  timer: string,
+  symbol: string | null,
+  purpose: string | number | null,
+];
 
 interface Drgn {
   readonly queues: readonly {
@@ -61,6 +66,7 @@ interface Timer {
   readonly timer: string;
   readonly expires: string;
   readonly function: Place;
+  readonly purpose: { readonly work: Place | null; readonly thread: { readonly pid: number } | null } | null;
 }
 
 interface Timers {
@@ -119,7 +125,12 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
 
     const { cpus } = ask<Timers>('timers', dump);
     const rows = (timers: readonly Timer[], of: readonly DrgnTimer[] = []) =>
-      timers.map(({ timer, expires, function: run }, i) => [expires, timer, known(run.symbol, of[i]?.[2] ?? null)]);
+      timers.map(({ timer, expires, function: run, purpose }, i) => [
+        expires,
+        timer,
+        known(run.symbol, of[i]?.[2] ?? null),
+        purpose?.thread?.pid ?? purpose?.work?.symbol ?? null,
+      ]);
     const texts = (timers: readonly DrgnTimer[]) => timers.map(([expires, ...rest]) => [String(expires), ...rest]);
     for (const [cpu, { wheels, clocks }] of cpus.entries()) {
       t.true(wheels.length >= 2);

@@ -177,7 +177,7 @@ realTest('timers for people, of one CPU', [dump], t => {
     'JIFFIES 4294906142',
     'CPU 0  TIMER_BASE: 0xffff8a5d9f220980 (standard)',
     '      EXPIRES    REMAINING  TIMER_LIST        FUNCTION',
-    '  4294906245          103   ffffffffbcc604f8  delayed_work_timer_fn',
+    '  4294906245          103   ffffffffbcc604f8  delayed_work_timer_fn  (psi_avgs_work)',
     '  4294906750          608   ffff8a5d8258f488  dev_watchdog',
   ]);
   t.notRegex(stdout, /CPU 1|CLOCK/);

@@ -77,12 +77,25 @@ def interrupts():
         yield [irq, address(desc), desc.irq_data.chip.name.string_().decode(), counts, actions]
 
 
+# What the timers of functions that serve many are in.
+OWNERS = {
+    "delayed_work_timer_fn": ("struct delayed_work", "timer", lambda owner: symbol(owner.work.func)),
+    "process_timeout": ("struct process_timer", "timer", lambda owner: owner.task.pid.value_()),
+    "hrtimer_wakeup": ("struct hrtimer_sleeper", "timer", lambda owner: owner.task.pid.value_() if owner.task else None),
+}
+
+
+def purpose(timer):
+    owner = OWNERS.get(symbol(timer.function))
+    return owner and owner[2](drgn.container_of(timer, owner[0], owner[1]))
+
+
 def timers(cpu):
     found = []
     for base in per_cpu(prog["timer_bases"], cpu):
         found.append(
             sorted(
-                [timer.expires.value_(), address(timer), symbol(timer.function)]
+                [timer.expires.value_(), address(timer), symbol(timer.function), purpose(timer)]
                 for vector in base.vectors
                 for timer in hlist_for_each_entry("struct timer_list", vector.address_of_(), "entry")
             )
@@ -96,7 +109,9 @@ def hrtimers(cpu):
         root = base.active.rb_root.rb_root
         nodes = rbtree_inorder_for_each(root.address_of_())
         clock = [drgn.cast("struct hrtimer *", node) for node in nodes]
-        found.append([[str(timer.node.expires.value_()), address(timer), symbol(timer.function)] for timer in clock])
+        found.append(
+            [[str(timer.node.expires.value_()), address(timer), symbol(timer.function), purpose(timer)] for timer in clock]
+        )
     return found
 
 

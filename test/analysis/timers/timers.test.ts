@@ -299,6 +299,56 @@ test('damage of high-resolution timers: order, owner, the bits of clocks', t => 
   t.is(cpu.clocks?.[0].timers.length, 3);
 });
 
+test('what a timer is for, where its function serves many', t => {
+  const made = new MadeTimers();
+  const { memory } = made;
+  const types = [
+    ...TYPES,
+    compound('struct', 'delayed_work', 56, [
+      ['work', compound('struct', 'work_struct', 8, [['func', POINTER, 0]]), 0],
+      ['timer', compound('struct', 'timer_list', 40, []), 64],
+    ]),
+    compound('struct', 'process_timer', 48, [
+      ['timer', compound('struct', 'timer_list', 40, []), 0],
+      ['task', POINTER, 320],
+    ]),
+    compound('struct', 'task_struct', 32, [
+      ['pid', INT, 0],
+      ['comm', array(int('char', 1, true), 16), 64],
+    ]),
+  ];
+  const [work, sleep] = [RUN + 0x100n, RUN + 0x200n];
+  const symbols = { ...made.symbols, delayed_work_timer_fn: work, process_timeout: sleep, do_it: RUN + 0x300n };
+  // The work stands before its timer, the task behind: room for both.
+  memory.take(16);
+  const delayed = made.timer(0, 1, 1001n);
+  const sleeper = made.timer(0, 2, 1002n);
+  memory.take(16);
+  const task = memory.take(32);
+  memory.words(delayed + 24n, work);
+  memory.words(delayed - 8n, RUN + 0x300n);
+  memory.words(sleeper + 24n, sleep);
+  memory.words(sleeper + 40n, task);
+  memory.u32(task, 77);
+  memory.u8(task + 8n, 0x7a, 0x7a);
+  const { cpu, codes } = made.ask(types, symbols);
+  t.deepEqual(codes, []);
+  t.deepEqual(
+    cpu.wheels?.[0].timers.map(({ purpose }) => [purpose?.work?.symbol, purpose?.thread]),
+    [
+      ['do_it', null],
+      [undefined, { pid: 77, comm: 'zz', task }],
+    ],
+  );
+  // Without the types the timers are told all the same.
+  const bare = made.ask(TYPES, symbols);
+  t.deepEqual(bare.codes, []);
+  t.deepEqual(
+    bare.cpu.wheels?.[0].timers.map(({ purpose }) => purpose),
+    [null, null],
+  );
+});
+
 const VEC = 16;
 /** A tvec_base with arrays of 16 lists each; the kernel's have 256 and 64. */
 const oldTypes = (head: Type, size: number, entry: Type): Type[] => [
