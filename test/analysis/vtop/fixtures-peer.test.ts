@@ -15,6 +15,7 @@ const UNSUPPORTED = [
   'ppc64-radix-64k.data',
   'real-arm-lpae.data',
   'real-ppc64-hash-64k.data',
+  'real-ppc64-radix-4k.data',
 ];
 
 /** Where addrxlat (0.5.5) differs from the manuals: the question's address -> what it says. */
