@@ -1,11 +1,15 @@
 // Slab caches and objects of real dumps: against drgn's lists, crash's table and, where both are wrong, the kernel's own counters; a panicked kernel's stopped CPUs included.
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openKernel } from 'kdumpling/analysis';
 import { SlabLookup, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues } from 'kdumpling/reader';
 import { openFile } from 'kdumpling/reader/node';
 import { kdumpling } from '../kdumpling.js';
-import { realDump, realTest, realTruth } from '../real.js';
+import { peer } from '../peer.js';
+import { realDump, realTest, realTruth, realVmlinux, work } from '../real.js';
+import { realPeerTest } from '../real-peer.js';
 
 interface TrueCache {
   readonly name: string;
@@ -121,4 +125,25 @@ realTest('slab: a cache that is not there', [dump], t => {
   const { status, stdout } = kdumpling('slab', dump, 'no-cache', '--json');
   const found = JSON.parse(stdout) as { cache: null; objects: unknown[]; issues: { code: string }[] };
   t.deepEqual([status, found.cache, found.objects, found.issues[0].code], [1, null, [], 'no-such-cache']);
+});
+
+const arm64 = realDump('arm64-6.1.elf');
+const script = join(dirname(fileURLToPath(import.meta.url)), '../../../test/peers/drgn-slab.py');
+
+realPeerTest('slab: what drgn says of arm64', [arm64, realVmlinux('arm64-6.1')], ['drgn'], t => {
+  const folders = [work, dirname(script)];
+  const { status, stdout, stderr } = peer('python3', [script, arm64, realVmlinux('arm64-6.1'), ...CACHES], folders);
+  t.is(status, 0, stderr);
+  const { usage, allocated } = JSON.parse(stdout) as Readonly<{
+    usage: Record<string, [total: number, slabs: number]>;
+    allocated: Record<string, string[]>;
+  }>;
+  const rows = JSON.parse(kdumpling('slab', arm64, '--json').stdout) as TrueCache[];
+  t.deepEqual(Object.fromEntries(rows.map(({ name, total, slabs }) => [name, [total, slabs]])), usage);
+  // arm64 has no kmalloc caches below 128 bytes.
+  t.deepEqual(Object.keys(allocated).sort(), CACHES.filter(cache => cache !== 'kmalloc-64').sort());
+  for (const cache of Object.keys(allocated)) {
+    const found = JSON.parse(kdumpling('slab', arm64, cache, '--state', 'allocated', '--json').stdout) as Objects;
+    t.deepEqual(found.objects.map(({ address }) => address).sort(), allocated[cache].sort(), cache);
+  }
 });
