@@ -1,39 +1,12 @@
 // Kernels that carry no types, of three architectures, against what the guest said on its console before it died: all answers with a small vmlinux, and what is left with nothing.
 import { readFileSync } from 'node:fs';
+import { linksOf, mapsOf, section } from '../guest-console.js';
 import { type CommandResult, kdumpling } from '../kdumpling.js';
 import { realDump, realTest, realTruth, realVmlinux } from '../real.js';
 
 interface Issue {
   readonly code: string;
   readonly message: string;
-}
-
-/** What the guest printed under a title. */
-function section(log: string, title: string): string[] {
-  const start = log.indexOf(`\n=== ${title}\n`);
-  const body = log.slice(start + title.length + 6);
-  const end = body.search(/^===|^KDREADY/m);
-  return start < 0
-    ? []
-    : body
-        .slice(0, end)
-        .split('\n')
-        .filter(line => line !== '');
-}
-
-/** Blocks that begin with a line that names a process, by its PID. */
-function byPid(log: string, begin: RegExp, end: RegExp): Map<string, string[]> {
-  const blocks = new Map<string, string[]>();
-  let block: string[] | null = null;
-  for (const line of log.split('\n')) {
-    const pid = begin.exec(line)?.[1];
-    if (pid !== undefined) {
-      block = [];
-      blocks.set(pid, block);
-    } else if (end.test(line)) block = null;
-    else block?.push(line);
-  }
-  return blocks;
 }
 
 const rows = ({ stdout }: CommandResult) => JSON.parse(stdout) as Record<string, unknown>[];
@@ -99,9 +72,9 @@ for (const [name, release, machine] of [
 
   realTest(`${name}: areas, files and mounts`, files, t => {
     const log = guest();
-    const maps = byPid(log, /^MAPS-BEGIN name=kd\w+ pid=(\d+)$/, /^MAPS-END/);
-    t.true(maps.size >= 5);
-    for (const [pid, lines] of maps) {
+    const maps = mapsOf(log);
+    t.true(maps.length >= 5);
+    for (const [pid, expected] of maps) {
       const found = rows(ask('vm', pid)).map(({ start, end, flags, file, offset }) => [
         start,
         end,
@@ -109,19 +82,13 @@ for (const [name, release, machine] of [
         file,
         offset,
       ]);
-      const expected = lines.map(line => {
-        const [, start, end, flags, offset, file] = /^(\w+)-(\w+) (\S+) (\w+) \S+ \d+ *(.*)$/.exec(line) ?? [];
-        const hex = (text: string) => `0x${BigInt(`0x${text}`).toString(16)}`;
-        return [hex(start), hex(end), flags, file === '' ? null : file, Number.parseInt(offset, 16)];
-      });
       t.deepEqual(found, expected, `vm ${pid}`);
     }
-    const links = byPid(section(log, 'fds').join('\n'), /^FDS pid=(\d+) /, /^total 1/);
-    t.true(links.size >= 5);
-    for (const [pid, lines] of links) {
+    const links = linksOf(log);
+    t.true(links.length >= 5);
+    for (const [pid, expected] of links) {
       const found = rows(ask('files', pid)).map(({ fd, path }) => [fd, path]);
-      const expected = [...lines.join('\n').matchAll(/ (\d+) -> (.*)$/gm)].map(([, fd, path]) => [Number(fd), path]);
-      t.deepEqual(found, expected, `files ${pid}`);
+      t.deepEqual<unknown, unknown>(found, expected, `files ${pid}`);
     }
     t.deepEqual(
       rows(ask('mounts')).map(({ source, path, type }) => [source, path, type]),
