@@ -1,11 +1,14 @@
 // Asks BTF, and a module's on top of it, for everything that it has.
-import { Issues } from 'kdumpling/reader';
+import { type Dump, Issues } from 'kdumpling/reader';
 import {
   type BtfTypes,
   btfOfFile,
   declaration,
+  KernelBtf,
   memberPlace,
   type NamedKind,
+  openTypes,
+  type Symbols,
   sizeOfType,
   type Type,
 } from 'kdumpling/reader/debuginfo';
@@ -18,6 +21,9 @@ const NAMES = ['node', 'mine', 'colour', 'RED', 'print', 'counter', '.data..perc
 const PATHS = ['next', 'high', 'tail[3]', 'name[1]', 'no_such_member', 'base.high'];
 /** Of a few thousand types as many are looked at. */
 const MOST_TYPES = 2000;
+const MOST_MODULES = 100;
+/** Types of what a split part stands on, and of the gap between. */
+const FEW_BEFORE = 50;
 
 export function exerciseBtf({ files: [kernel, module] }: Hostile): string[] {
   const issues = new Issues();
@@ -31,10 +37,20 @@ export function exerciseBtf({ files: [kernel, module] }: Hostile): string[] {
   return wrong;
 }
 
+/** The types of a dump: the kernel's and those of its modules. */
+export function askTypesOf(dump: Dump, symbols: Symbols, issues: Issues): string[] {
+  const types = openTypes(dump, symbols, { issues });
+  if (!(types instanceof KernelBtf)) return [];
+  const parts = types.modules.map(module => module.types()).filter(part => part !== null);
+  types.find('struct', 'no_such_name');
+  return [types.base, ...parts.slice(0, MOST_MODULES)].flatMap(askAll);
+}
+
 function askAll(types: BtfTypes): string[] {
   const wrong: string[] = [];
-  const last = Math.min(types.records.endId, types.records.startId + MOST_TYPES);
-  for (let id = 0; id <= last; id++) {
+  const { startId, endId } = types.records;
+  const last = Math.min(endId, startId + MOST_TYPES);
+  for (let id = Math.max(0, startId - FEW_BEFORE); id <= last; id++) {
     const type = types.type(id);
     if (types.type(id) !== type) wrong.push(`type ${id} is two objects`);
     wrong.push(...askOne(type));

@@ -16,6 +16,7 @@ import { openSymbols, type Symbols } from 'kdumpling/reader/debuginfo';
 import { type Placement, placeFolder, placeMemory, placeRawdump } from 'kdumpling/reader/minidump';
 import { nodeEngines } from 'kdumpling/reader/node';
 import { RAM_BASE } from './bases/minidump.js';
+import { askTypesOf } from './exercise-btf.js';
 import { lookUp, sourceOf } from './exercise-parts.js';
 import { wrongIssue, wrongSentence, wrongValues } from './judge.js';
 import type { Hostile } from './mutations.js';
@@ -190,7 +191,8 @@ export async function exerciseDump(input: Hostile): Promise<string[]> {
     ];
     const opened = openSymbols(dump);
     issues.addAll(opened.issues);
-    wrong.push(...lookUp(opened.symbols), ...analyse(dump, opened.symbols, issues), ...(await convert(dump)));
+    wrong.push(...lookUp(opened.symbols), ...askTypesOf(dump, opened.symbols, issues));
+    wrong.push(...analyse(dump, opened.symbols, issues), ...(await convert(dump)));
     wrong.push(...issues.list().map(wrongIssue).filter(isText));
     return [...wrong, ...assembleAgain(input, dump)];
   } finally {

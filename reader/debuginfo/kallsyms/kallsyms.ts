@@ -310,20 +310,24 @@ export class Kallsyms implements Symbols {
 
   #sound: boolean | null = null;
 
-  /** Where the table lies is only inferred: samples of it must be in order. */
+  /** Where the table lies is only inferred: samples of it must be in order, and none the same symbol twice, as zeros would be. */
   #sortedIsSound(): boolean {
-    if (this.#sound !== null) return this.#sound;
-    this.#sound = true;
+    this.#sound ??= this.#samplesAreInOrder();
+    return this.#sound;
+  }
+
+  #samplesAreInOrder(): boolean {
+    const samples = Math.min(32, this.count);
+    const seen = new Set<number>();
     let previous: Uint8Array = new Uint8Array(0);
-    for (let i = 0; i < 32; i++) {
-      const index = this.#sortedIndex(Math.floor((i * this.count) / 32));
-      if (index < 0 || !this.#expand(index) || compare(this.#tokens.text, 1, this.#expanded, previous) < 0) {
-        this.#sound = false;
-        break;
-      }
+    for (let i = 0; i < samples; i++) {
+      const index = this.#sortedIndex(Math.floor((i * this.count) / samples));
+      if (index < 0 || seen.has(index) || !this.#expand(index)) return false;
+      if (compare(this.#tokens.text, 1, this.#expanded, previous) < 0) return false;
+      seen.add(index);
       previous = this.#tokens.text.slice(1, this.#expanded);
     }
-    return this.#sound;
+    return true;
   }
 
   #sortedIndex(i: number): number {

@@ -66,7 +66,7 @@ export function manyBtfBases(): (() => Base)[] {
   return [
     once('alike', () => Array.from({ length: 100_000 }, () => ({ name: 'node', kind: STRUCT, third: 8 }))),
     once('chain', () => Array.from({ length: 100_000 }, (_, i) => ({ name: 'node', kind: TYPEDEF, third: i + 2 }))),
-    once('anonymous-members', () => wide(8, false)),
-    once('long-names', () => wide(8, true)),
+    once('anonymous-members', () => wide(5, false)),
+    once('long-names', () => wide(5, true)),
   ];
 }

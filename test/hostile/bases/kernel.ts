@@ -3,11 +3,12 @@
 import type { Base, InputFile } from '../mutations.js';
 import { Recorder, shape } from '../recorder.js';
 import { EHDR_SIZE, type ElfShape, noise, PHDR_SIZE, writeEhdr, writeNote, writePhdr } from './elf.js';
+import { BTF_SYMBOLS, writeKernelBtf } from './kernel-btf.js';
 
 const KIND: ElfShape = { bits: 64, littleEndian: true };
 const IMAGE = 0xffffffff81000000n;
 const PADDR = 0x1000000;
-const PAGES = 5;
+const PAGES = 6;
 /** Where the image's bytes begin in the file. */
 const PAYLOAD = 8192;
 
@@ -18,12 +19,14 @@ const PRB_AT = 0x3000;
 const DESCS_AT = 0x3100;
 const INFOS_AT = 0x3200;
 const DATA_AT = 0x4000;
+const BTF_AT = 0x5000;
 
 const SYMBOLS: readonly (readonly [type: string, name: string, at: number])[] = [
   ['T', '_stext', 0],
   ['D', 'linux_banner', BANNER_AT],
   ['D', 'init_uts_ns', UTS_AT],
   ['d', 'prb', PRB_AT],
+  ...Object.entries(BTF_SYMBOLS).map(([name, at]) => ['D', name, BTF_AT + at] as const),
   ['B', '_end', PAGES * 4096],
 ];
 
@@ -45,14 +48,9 @@ function writeKallsyms(out: Recorder, relative: boolean): Tables {
     out.record(`kallsyms name ${name}`, end, shape('length:1'), { length: name.length + 1 });
     end = out.text(end + 1, type + name);
   }
-  const markers = (end + 7) & ~7;
-  out.record('kallsyms_markers', markers, HALF, { value: 0 });
-  const seqs = markers + 8;
-  const byName = SYMBOLS.map((_, i) => i).sort((a, b) => (SYMBOLS[a][1] < SYMBOLS[b][1] ? -1 : 1));
-  byName.forEach((symbol, i) => {
-    out.record(`kallsyms_seqs_of_names ${i}`, seqs + 3 * i, shape('high:1 middle:1 low:1'), { low: symbol });
-  });
   const tokenTable = at + 0x200;
+  const markers = tokenTable - 4;
+  out.record('kallsyms_markers', markers, HALF, { value: 0 });
   const starts: number[] = [];
   let token = tokenTable;
   for (let i = 0; i < 256; i++) {
@@ -70,8 +68,13 @@ function writeKallsyms(out: Recorder, relative: boolean): Tables {
     const own = offsets + 4 * i - PAYLOAD;
     out.record(`kallsyms_offsets ${i}`, offsets + 4 * i, HALF, { value: relative ? symbol - own : -1 - symbol });
   });
-  const base = offsets + 32;
+  const base = offsets + 4 * SYMBOLS.length + (SYMBOLS.length % 2) * 4;
   if (!relative) out.record('kallsyms_relative_base', base, WORD, { value: IMAGE });
+  const seqs = relative ? base : base + 8;
+  const byName = SYMBOLS.map((_, i) => i).sort((a, b) => (SYMBOLS[a][1] < SYMBOLS[b][1] ? -1 : 1));
+  byName.forEach((symbol, i) => {
+    out.record(`kallsyms_seqs_of_names ${i}`, seqs + 3 * i, shape('high:1 middle:1 low:1'), { low: symbol });
+  });
   for (const edge of [names, markers, seqs, tokenTable, tokenIndex, offsets, base, base + 8]) out.edge(edge);
   const tables = {
     num_syms: at,
@@ -182,6 +185,7 @@ function kernel(relative: boolean): { dump: InputFile; vmcoreinfo: string } {
   });
   const tables = writeKallsyms(out, relative);
   writeLog(out);
+  writeKernelBtf(out, PAYLOAD + BTF_AT, IMAGE + BigInt(BTF_AT));
   const lines = vmcoreinfo(tables);
   writeEhdr(out, KIND, { e_machine: 62, e_phoff: phoff, e_phnum: 2 });
   const size = writeNote(out, notesAt, 'VMCOREINFO', 0, new TextEncoder().encode(lines)) - notesAt;
