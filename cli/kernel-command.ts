@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Kernel, Missing, openKernel } from 'kdumpling/analysis';
 import { Issues, MemoryFault } from 'kdumpling/reader';
-import { FileSource } from 'kdumpling/reader/node';
+import { FileSource, ModuleFolder } from 'kdumpling/reader/node';
 import type { Answer, CommandContext } from './command.js';
 import {
   addDumpOptions,
@@ -14,11 +14,14 @@ import {
 import { jsonIssues } from './json.js';
 
 export interface KernelOptions extends DumpOptions, SymbolOptions {
+  readonly modules?: string;
   readonly json?: boolean;
 }
 
 export function addKernelOptions(command: Command): Command {
-  return addSymbolOptions(addDumpOptions(command)).option('--json', 'print one JSON value');
+  return addSymbolOptions(addDumpOptions(command))
+    .option('--modules <dir>', 'a folder, however deep, with the debug files of modules (NAME.ko.debug or NAME.ko)')
+    .option('--json', 'print one JSON value');
 }
 
 /** What a command answers; findings about the answer go to the `issues` that it was given. */
@@ -48,13 +51,16 @@ export async function answerFromKernel(
   }
   const opened = await openDumpArgument(dump, options);
   const vmlinux = options.vmlinux === undefined ? null : new FileSource(options.vmlinux);
+  const modules = options.modules === undefined ? null : new ModuleFolder(options.modules);
   try {
     const kernel = await openKernel(opened, {
       ...(vmlinux === null ? {} : { vmlinux }),
+      ...(modules === null ? {} : { modules: name => modules.find(name) }),
       force: options.force === true,
     });
     await answerFrom(context, kernel, options, empty, ask);
   } finally {
+    modules?.close();
     vmlinux?.close();
     opened.close();
   }

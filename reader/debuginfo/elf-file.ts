@@ -12,8 +12,7 @@ import {
   SHT_NOTE,
   sectionHeaderSize,
 } from '../formats/elf.js';
-import { decodeNotes } from '../formats/notes.js';
-import { Issues } from '../issue.js';
+import { gnuBuildId } from '../formats/notes.js';
 import { type ByteSource, readExactly } from '../source.js';
 
 /** e_shnum of 0 and e_shstrndx of this: the real value is in section 0. */
@@ -22,7 +21,6 @@ const SHN_XINDEX = 0xffff;
 const MOST_SECTIONS = 1 << 18;
 const MOST_NAMES = 1 << 24;
 const MOST_NOTES = 1 << 20;
-const NT_GNU_BUILD_ID = 3;
 
 export interface Section extends SectionHeader {
   /** The text that `name` points at. */
@@ -87,10 +85,8 @@ export function elfBuildId(file: ElfFile): string | null {
   for (const section of file.sections) {
     if (section.type !== SHT_NOTE) continue;
     const bytes = sectionBytes(file.source, section, MOST_NOTES);
-    for (const note of decodeNotes(bytes, file.header.littleEndian, new Issues(), section.offset)) {
-      if (note.name !== 'GNU' || note.type !== NT_GNU_BUILD_ID) continue;
-      return [...note.descriptor].map(byte => byte.toString(16).padStart(2, '0')).join('');
-    }
+    const id = gnuBuildId(bytes, file.header.littleEndian);
+    if (id !== null) return id;
   }
   return null;
 }

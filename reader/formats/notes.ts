@@ -1,6 +1,6 @@
 // ELF notes: 12-byte header, name and descriptor each padded to 4 bytes (kernels pad to 4 on 64-bit too). Source: gABI, fs/binfmt_elf.c.
 import { fixedText } from '../cursor.js';
-import type { Issues } from '../issue.js';
+import { Issues } from '../issue.js';
 import { alignUp } from '../u64.js';
 
 export const NT_PRSTATUS = 1;
@@ -79,4 +79,14 @@ export function encodeNotes(notes: readonly Note[], littleEndian: boolean): Uint
     at += encodedSize(name, descriptor.length);
   }
   return bytes;
+}
+
+const NT_GNU_BUILD_ID = 3;
+
+/** The build ID among notes, in lower-case hexadecimal, or null. */
+export function gnuBuildId(bytes: Uint8Array, littleEndian: boolean): string | null {
+  const note = decodeNotes(bytes, littleEndian, new Issues()).find(
+    ({ name, type }) => name === 'GNU' && type === NT_GNU_BUILD_ID,
+  );
+  return note === undefined ? null : [...note.descriptor].map(byte => byte.toString(16).padStart(2, '0')).join('');
 }

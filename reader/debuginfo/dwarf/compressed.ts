@@ -66,6 +66,14 @@ export async function loadDecompressors(file: ElfFile): Promise<Decompressors> {
       if (!(error instanceof InputError)) throw error;
     }
   }
+  return decompressorsFor(types);
+}
+
+/** For files that are not known yet. */
+export const allDecompressors = (): Promise<Decompressors> =>
+  decompressorsFor(new Set([ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD]));
+
+async function decompressorsFor(types: ReadonlySet<number>): Promise<Decompressors> {
   const zlib = types.has(ELFCOMPRESS_ZLIB) ? (await import('../../codecs/inflated-source.js')).InflatedSource : null;
   const zstd = types.has(ELFCOMPRESS_ZSTD) ? await (await import('./zstd-source.js')).loadZstd() : null;
   return {
