@@ -1,4 +1,4 @@
-// The sections of a downstream header blob: which region is called what. No index is fixed: a region's section is the one with its offset and size.
+// The sections of a downstream header blob: which region is called what. No index is fixed: a region's section is the one with its offset, size and virtual address.
 // Source: drivers/soc/qcom/msm_minidump.c (msm-4.19 to 5.15 and later).
 import { fixedText } from '../../cursor.js';
 import {
@@ -16,16 +16,27 @@ import { type HeaderBytes, textAt } from './header-bytes.js';
 export interface NamedSection {
   readonly text: string;
   readonly addr: bigint;
+  readonly offset: number;
   readonly size: number;
 }
 
-export interface SectionNames {
-  /** The section of a segment, by offset and size, or offset alone where a size is damaged; of several with one offset the one with its address. */
-  of(segment: { readonly offset: number; readonly filesz: number; readonly vaddr: bigint }): NamedSection | undefined;
+export interface Sections {
+  /** The section of a segment, by the segment's index. */
+  readonly of: ReadonlyMap<number, NamedSection>;
+  /** The offsets that sections have. */
+  readonly offsets: ReadonlySet<number>;
+}
+
+/** What a section repeats of its program header. */
+interface Segment {
+  readonly index: number;
+  readonly offset: number;
+  readonly filesz: number;
+  readonly vaddr: bigint;
 }
 
 /** Null where the blob has no STR_TBL: it is not downstream's. */
-export function sectionNames(header: HeaderBytes, faults: Faults): SectionNames | null {
+export function readSections(header: HeaderBytes, segments: readonly Segment[], faults: Faults): Sections | null {
   const found = findStrings(header);
   if (found === null) return null;
   const { sections, strings, claimedCount, claimedOffset } = found;
@@ -38,33 +49,57 @@ export function sectionNames(header: HeaderBytes, faults: Faults): SectionNames 
     );
   }
   if (claimedOffset !== found.offset) {
-    faults.header('e_shoff', header.bits === 64 ? 40 : 32, claimedOffset, `the section headers lie at ${found.offset}`);
+    const exact = header.bits === 64 ? header.view.getBigUint64(40, header.littleEndian) : claimedOffset;
+    faults.header('e_shoff', header.bits === 64 ? 40 : 32, exact, `the section headers lie at ${found.offset}`);
   }
-  const byPlace = new Map<string, NamedSection[]>();
-  const byOffset = new Map<number, NamedSection[]>();
-  for (const { type, name, offset, size, addr } of sections) {
-    if (type !== SHT_PROGBITS || size === 0) continue;
-    const named = { text: strings.subarray(name).length > 0 ? fixedText(strings.subarray(name)) : '', addr, size };
-    put(byPlace, `${offset}:${size}`, named);
-    put(byOffset, offset, named);
-  }
-  return {
-    of: ({ offset, filesz, vaddr }) =>
-      only(byPlace.get(`${offset}:${filesz}`), vaddr) ?? only(byOffset.get(offset), vaddr),
-  };
+  const named = sections
+    .filter(({ type, size }) => type === SHT_PROGBITS && size > 0)
+    .map(({ name, offset, size, addr }): NamedSection => {
+      const text = strings.subarray(name);
+      return { text: text.length > 0 ? fixedText(text) : '', addr, offset, size };
+    });
+  return { of: pairSections(segments, named), offsets: new Set(named.map(({ offset }) => offset)) };
 }
 
-/** Sections of one place that are kept: two are a damaged field, more are not looked into. */
+/** Sections of one offset or address that are kept: two are a damaged field, more are not looked into. */
 const MOST_AT_ONE_PLACE = 8;
+
+/** In how many of the three fields the two agree. */
+const agreement = ({ offset, filesz, vaddr }: Segment, section: NamedSection): number =>
+  Number(offset === section.offset) + Number(filesz === section.size) + Number(vaddr === section.addr);
+
+/** Gives each segment the section that agrees in most fields, in the offset at least where it is only one; none that another segment agrees with in more. */
+function pairSections(segments: readonly Segment[], sections: readonly NamedSection[]): Map<number, NamedSection> {
+  const byOffset = new Map<number, NamedSection[]>();
+  const byAddr = new Map<bigint, NamedSection[]>();
+  for (const section of sections) {
+    put(byOffset, section.offset, section);
+    put(byAddr, section.addr, section);
+  }
+  const pairs = new Map<number, NamedSection>();
+  const taken = new Set<NamedSection>();
+  for (const fields of [3, 2, 1]) {
+    const found: [number, NamedSection][] = [];
+    for (const segment of segments) {
+      if (pairs.has(segment.index)) continue;
+      const there = byOffset.get(segment.offset) ?? [];
+      const near = new Set(fields === 1 ? there : [...there, ...(byAddr.get(segment.vaddr) ?? [])]);
+      const [best, second] = [...near].filter(each => !taken.has(each) && agreement(segment, each) === fields);
+      if (best !== undefined && second === undefined) found.push([segment.index, best]);
+    }
+    for (const [index, section] of found) {
+      pairs.set(index, section);
+      taken.add(section);
+    }
+  }
+  return pairs;
+}
 
 function put<K>(map: Map<K, NamedSection[]>, key: K, section: NamedSection): void {
   const there = map.get(key);
   if (there === undefined) map.set(key, [section]);
   else if (there.length < MOST_AT_ONE_PLACE) there.push(section);
 }
-
-const only = (sections: readonly NamedSection[] | undefined, vaddr: bigint): NamedSection | undefined =>
-  sections?.length === 1 ? sections[0] : sections?.find(({ addr }) => addr === vaddr);
 
 interface Found {
   readonly sections: readonly SectionHeader[];

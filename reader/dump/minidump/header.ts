@@ -1,6 +1,8 @@
 // The header blob: the ELF core header that the kernel kept up to date, of the kmemdump and meminspect series (PT_NOTE, PT_LOADs, no sections) or of Qualcomm's
 // downstream driver (named sections, PT_LOADs, no PT_NOTE). Every field may be damaged: what several fields say is held against each other.
 // Source: kernel/meminspect (v3), mm/kmemdump (RFC v3), drivers/soc/qcom/msm_minidump.c (msm-4.19 to 5.15).
+
+import { hex } from '../../fault.js';
 import {
   ET_CORE,
   elfHeaderSize,
@@ -19,7 +21,7 @@ import { type Blob, isBanner, sameSize } from './blob.js';
 import type { Faults } from './faults.js';
 import { decodeAt, type HeaderBytes, headerBytes, MOST_HEADER } from './header-bytes.js';
 import { readHeaderNotes } from './header-notes.js';
-import { sectionNames } from './header-sections.js';
+import { readSections, type Sections } from './header-sections.js';
 
 /** Program headers that are read: the kernels have room for 201, or 513 at most. */
 const MOST_SEGMENTS = 8192;
@@ -70,24 +72,26 @@ export function readHeader(blob: Blob, faults: Faults): MinidumpHeader | null {
   identify(header, blob, faults);
   const programHeaders = readProgramHeaders(header, faults);
   const { segments: plain, note } = classify(programHeaders, faults);
-  const payloads = plain.filter(segment => !insideBlob(segment, header));
-  const names = sectionNames(header, faults);
+  const sections = readSections(header, plain, faults);
+  const banners = findBanners(plain, sections, header, faults);
+  const payloads = plain.filter(({ index }) => !banners.has(index));
   const gaps = gapsBetween(payloads);
-  const segments = plain.map(segment => {
-    const inside = insideBlob(segment, header);
-    const section = names?.of(segment);
+  const segments = plain.map((segment): HeaderSegment => {
+    const { index } = segment;
+    const section = sections?.of.get(index);
     return {
       ...segment,
-      gap: inside ? null : (gaps.get(segment.index)?.gap ?? null),
-      nextOffset: inside ? null : (gaps.get(segment.index)?.next ?? null),
+      offset: banners.get(index) ?? segment.offset,
+      gap: gaps.get(index)?.gap ?? null,
+      nextOffset: gaps.get(index)?.next ?? null,
       name: section?.text ?? null,
       sectionAddr: section?.addr ?? null,
       sectionSize: section?.size ?? null,
-      inside,
+      inside: banners.has(index),
     };
   });
   const notes = readHeaderNotes(header, note, payloads[0]?.offset ?? null, faults);
-  const style = note === null && names !== null ? 'downstream' : 'upstream';
+  const style = note === null && sections !== null ? 'downstream' : 'upstream';
   const payloadOffset = firstPayload(payloads, bytes.length);
   return {
     blob,
@@ -158,7 +162,8 @@ function tableOffset(header: HeaderBytes, faults: Faults): number {
   const shsize = sectionHeaderSize(bits);
   for (const candidate of [ehsize, ehsize + shsize * MSM_USUAL_SLOTS, ...otherSlots(header, ehsize, shsize)]) {
     if (!tableAt(header, candidate)) continue;
-    faults.header('e_phoff', bits === 64 ? 32 : 28, claimed, `the program headers lie at ${candidate}`);
+    const exact = bits === 64 ? view.getBigUint64(32, littleEndian) : claimed;
+    faults.header('e_phoff', bits === 64 ? 32 : 28, exact, `the program headers lie at ${candidate}`);
     return candidate;
   }
   return claimed;
@@ -244,10 +249,32 @@ function checkNoteFields(note: ProgramHeader, faults: Faults): void {
   }
 }
 
-/** Downstream's banner: its text lies in the blob. */
-function insideBlob({ offset, filesz }: ProgramHeader, { bytes }: HeaderBytes): boolean {
-  return filesz > 0 && offset + filesz <= bytes.length && isBanner(bytes.subarray(offset, offset + filesz));
+/** Downstream's banner, whose text lies in the blob: where, by the index of its program header. */
+function findBanners(
+  segments: readonly PlainSegment[],
+  sections: Sections | null,
+  header: HeaderBytes,
+  faults: Faults,
+): Map<number, number> {
+  const banners = new Map<number, number>();
+  const offsets = new Set(segments.map(({ offset }) => offset));
+  for (const segment of segments) {
+    const { index, offset, filesz } = segment;
+    const section = sections?.of.get(index);
+    // An offset that the section does not have is another's, if another section has it, or another segment.
+    if (bannerAt(offset, filesz, header) && (section?.offset === offset || sections?.offsets.has(offset) !== true)) {
+      banners.set(index, offset);
+    } else if (section !== undefined && !offsets.has(section.offset) && bannerAt(section.offset, filesz, header)) {
+      banners.set(index, section.offset);
+      const why = `by its section the banner lies at ${hex(section.offset)}`;
+      faults.header(`p_offset of program header ${index}`, null, exactly(segment, 'offset'), why);
+    }
+  }
+  return banners;
 }
+
+const bannerAt = (offset: number, length: number, { bytes }: HeaderBytes): boolean =>
+  length > 0 && offset + length <= bytes.length && isBanner(bytes.subarray(offset, offset + length));
 
 interface Gap {
   readonly gap: number;
