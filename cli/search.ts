@@ -1,8 +1,9 @@
 // kdumpling search: where words or text lie in the memory of a dump, by physical or by virtual addresses.
 import { Command, Option } from 'commander';
-import type { Kernel } from 'kdumpling/analysis';
+import { type Kernel, Missing } from 'kdumpling/analysis';
 import { pageTableOf } from 'kdumpling/analysis/mm';
 import { struct } from 'kdumpling/analysis/object';
+import { PageDetails } from 'kdumpling/analysis/pages';
 import {
   type KernelPart,
   kernelPieces,
@@ -15,7 +16,7 @@ import {
   type WordSize,
 } from 'kdumpling/analysis/search';
 import { kernelTranslator, type PageTable, reverseByRanges } from 'kdumpling/analysis/vtop';
-import { FAULT_SENTENCES, hex, type Issues, U64_MAX } from 'kdumpling/reader';
+import { FAULT_SENTENCES, hex, Issues, MemoryFault, U64_MAX } from 'kdumpling/reader';
 import { parseSize } from 'kdumpling/reader/node';
 import { parseAddress, parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
@@ -37,12 +38,13 @@ interface SearchArguments extends KernelOptions {
   readonly limit: string;
 }
 
-/** `value` is null for text, `address` where nothing is known to map the place, `symbol` where none covers it. */
+/** `value` is null for text, `address` where nothing is known to map the place, `symbol` where none covers it; `use` is what its page is used for, with the name of a slab's cache, null if unknown. */
 interface SearchRow {
   readonly address: bigint | null;
   readonly physical: string | null;
   readonly value: bigint | null;
   readonly symbol: string | null;
+  readonly use: string | null;
 }
 
 const MOST_PHYSICAL = 2n ** 52n;
@@ -115,10 +117,11 @@ type Range = ReturnType<typeof rangeOf>;
 
 function inPhysical(kernel: Kernel, pattern: SearchPattern, { from, to }: Range, take: Take): Unsearched {
   const range = { start: Number(from), end: Number(to < MOST_PHYSICAL ? to : MOST_PHYSICAL) };
+  const uses = pageUses(kernel);
   return searchPhysical(kernel.physical, pattern, range, (paddr, value) =>
     take(() => {
       const { address, symbol } = kernelAddress(kernel, paddr);
-      return { address, physical: hexAddress(paddr), value, symbol };
+      return { address, physical: hexAddress(paddr), value, symbol, use: uses(paddr) };
     }),
   );
 }
@@ -191,12 +194,30 @@ function processTable(kernel: Kernel, who: number | bigint, issues: Issues): Pag
 }
 
 function inVirtual(kernel: Kernel, pattern: SearchPattern, space: Space, take: Take): Unsearched {
+  const uses = pageUses(kernel);
   return searchVirtual(kernel.memory, pattern, space.pieces, (address, value) =>
     take(() => {
       const paddr = space.translate(address);
-      return { address, physical: paddr < 0 ? null : hexAddress(paddr), value, symbol: space.symbol(address) };
+      const physical = paddr < 0 ? null : hexAddress(paddr);
+      return { address, physical, value, symbol: space.symbol(address), use: uses(paddr) };
     }),
   );
+}
+
+/** What pages are used for, as far as it can be told: the answer does not depend on it. */
+function pageUses(kernel: Kernel): (paddr: number) => string | null {
+  let details: PageDetails | null | undefined;
+  return paddr => {
+    try {
+      details ??= details === null ? null : new PageDetails(kernel, new Issues());
+      const page = paddr < 0 ? null : (details?.of(Math.floor(paddr / kernel.pageSize)) ?? null);
+      return page === null ? null : `${page.use}${page.cacheName === null ? '' : ` ${page.cacheName}`}`;
+    } catch (error) {
+      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
+      details ??= null;
+      return null;
+    }
+  };
 }
 
 function tellUnsearched(unsearched: Unsearched, issues: Issues): void {
@@ -204,9 +225,9 @@ function tellUnsearched(unsearched: Unsearched, issues: Issues): void {
     issues.add('not-searched', `${bytes} bytes of this memory could not be searched: ${FAULT_SENTENCES[reason]}`);
 }
 
-function line({ address, physical, value, symbol }: SearchRow): string {
+function line({ address, physical, value, symbol, use }: SearchRow): string {
   const place = `${address === null ? '-'.padEnd(18) : hex(address)}  ${physical ?? '-'}`;
-  return `${place}${value === null ? '' : `  ${hex(value)}`}${symbol === null ? '' : `  ${symbol}`}`;
+  return `${place}${value === null ? '' : `  ${hex(value)}`}${symbol === null ? '' : `  ${symbol}`}${use === null ? '' : `  (${use})`}`;
 }
 
 function size(text: string, option: string): number {

@@ -15,6 +15,7 @@ interface Row {
   readonly physical: string | null;
   readonly value: string | null;
   readonly symbol: string | null;
+  readonly use: string | null;
 }
 
 function rows(...args: string[]): Row[] {
@@ -129,6 +130,19 @@ realTest('what a process has in its memory, as it said itself', [dump, regions],
     if (++found === 2) break;
   }
   t.is(found, 2);
+});
+
+const taskTruth = realTruth('x86_64-6.1/json/tasks.json');
+realTest('what lies where a word was found: symbols, and what pages are used for', [dump, taskTruth], t => {
+  const tasks = JSON.parse(readFileSync(taskTruth, 'utf8')) as { pid: number; addr: string }[];
+  const init = tasks.find(({ pid }) => pid === 1)?.addr ?? '';
+  const end = `0x${(BigInt(init) + 9728n).toString(16)}`;
+  const found = rows(dump, 'init_task', '--in', 'kernel', '--from', init, '--to', end);
+  // Its parent, and its real parent.
+  t.true(found.length >= 2);
+  t.deepEqual(new Set(found.map(({ use }) => use)), new Set(['slab task_struct']));
+  const [inImage] = rows(dump, 'init_task', '--from', '0xa81b3c0', '--to', '0xa81b3c8');
+  t.deepEqual([inImage.address, inImage.symbol, inImage.use], ['0xffffffffbcc1b3c0', 'init_task+0x980', 'reserved']);
 });
 
 const filtered = realDump('x86_64-6.1.zlib-d31.kdump');
