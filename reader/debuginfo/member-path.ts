@@ -41,6 +41,8 @@ export function memberPlace(type: Type, path: string): MemberPlace | null {
       at = found.type;
     }
   }
+  // Of a damaged source: only a bitfield begins within a byte, and nothing is as large.
+  if (!Number.isSafeInteger(bits) || (bitSize === 0 && bits % 8 !== 0)) return null;
   if (bitSize === 0) return { type: at, offset: bits / 8, bitOffset: 0, bitSize: 0 };
   return { type: at, offset: Math.floor(bits / 8), bitOffset: bits % 8, bitSize };
 }

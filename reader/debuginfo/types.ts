@@ -169,13 +169,14 @@ export function plainType(type: Type): Exclude<Type, TypedefType | QualifiedType
   return VOID;
 }
 
-/** Bytes; 0 for void, functions, flexible arrays and forward declarations. */
+/** Bytes, 2^53 - 1 at most; 0 for void, functions, flexible arrays and forward declarations. */
 export function sizeOfType(type: Type): number {
   let elements = 1;
   let at = plainType(type);
   for (let i = 0; at.kind === 'array' && i < MOST_LINKS; i++) {
-    elements *= at.length ?? 0;
+    elements = Math.min(elements * (at.length ?? 0), Number.MAX_SAFE_INTEGER);
     at = plainType(at.element);
   }
-  return at.kind === 'void' || at.kind === 'function' || at.kind === 'array' ? 0 : elements * at.size;
+  if (at.kind === 'void' || at.kind === 'function' || at.kind === 'array') return 0;
+  return Math.min(elements * at.size, Number.MAX_SAFE_INTEGER);
 }

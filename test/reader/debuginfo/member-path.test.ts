@@ -62,3 +62,17 @@ test('sizes', t => {
   circle.target = circle;
   t.is(sizeOfType(circle), 0);
 });
+
+test('places and sizes that no compiler makes', t => {
+  const torn = compound('struct', 8, [
+    ['whole', int, 33],
+    ['bits', int, 33, 3],
+  ]);
+  t.is(memberPlace(torn, 'whole'), null, 'only a bitfield begins within a byte');
+  t.is(memberPlace(torn, 'bits')?.offset, 4);
+  let huge: Type = int;
+  for (let i = 0; i < 60; i++) huge = { kind: 'array', length: 0xffff_ffff, element: huge };
+  t.is(sizeOfType(huge), Number.MAX_SAFE_INTEGER);
+  t.is(memberPlace(compound('struct', 8, [['a', { kind: 'array', length: 2, element: huge }, 0]]), 'a[1]'), null);
+  t.is(sizeOfType({ kind: 'array', length: 0, element: huge }), 0);
+});
