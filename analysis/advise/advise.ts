@@ -80,7 +80,7 @@ class Pieces {
   readonly parts: Record<'types' | 'symbols' | 'image' | 'memory', Stretch[]>;
 
   constructor(kernel: Kernel, { read, types }: AdviseOptions) {
-    this.image = imageZones(kernel).sort((a, b) => a.start - b.start);
+    this.image = imageZones(kernel);
     const there = present(kernel.physical, read);
     const { inside, outside } = parted(there, united(this.image));
     const span = kallsymsSpan(kernel);

@@ -16,11 +16,24 @@ const ANCHORS = ['_text', '_stext'];
 /** @param image ascending */
 export function nameRuns(kernel: Kernel, runs: readonly Stretch[], image: readonly Zone[]): NamedRun[] {
   return runs.map(run => {
-    const zone = image.find(({ start, end }) => run.start >= start && run.start < end);
+    const zone = zoneOf(image, run.start);
     const vaddr = zone === undefined ? 0n : zone.vaddr + BigInt(run.start - zone.start);
     const place = vaddr === 0n ? null : symbolAt(kernel, vaddr);
     return { ...run, vaddr, symbol: place?.symbol ?? null, offset: place?.offset ?? 0 };
   });
+}
+
+/** The zone that begins last at or before an address, if it holds it. */
+function zoneOf(zones: readonly Zone[], at: number): Zone | undefined {
+  let from = 0;
+  let to = zones.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (zones[middle].start <= at) from = middle + 1;
+    else to = middle;
+  }
+  const zone = zones.at(from - 1);
+  return from > 0 && zone !== undefined && at < zone.end ? zone : undefined;
 }
 
 interface SymbolPlace {

@@ -19,7 +19,9 @@ export interface Needed {
   readonly request: RegionRequest | null;
 }
 
-const MOST_MISSES = 4096;
+const MOST_MISSES = 512;
+/** Copies of CPUs that addresses are looked for in. */
+const MOST_COPIES = 4096;
 const NOT_NAMED = { name: null, id: null } as const;
 
 /** Listens to reads that fail because no region holds what they read. */
@@ -87,9 +89,10 @@ export function neededRegions(kernel: Kernel, { misses, symbols, types, tables }
     needed.push(pageTables(kernel));
   }
   let others = 0;
+  const copies = new Copies(kernel);
   for (const [vaddr, length] of misses) {
     if (needed.some(one => covers(one, vaddr))) continue;
-    const symbol = kernel.symbols.at(vaddr) ?? perCpuAt(kernel, vaddr);
+    const symbol = kernel.symbols.at(vaddr) ?? copies.at(vaddr);
     if (symbol === null || symbol.module !== null) {
       if (others++ === 0) first = { what: 'memory', address: vaddr, size: length, request: null };
     } else if (!needed.some(({ what }) => what === symbol.name)) needed.push(ofSymbol(symbol));
@@ -148,15 +151,28 @@ function ofSymbol({ name, address, size, sizeFrom, perCpu: copied }: KernelSymbo
   return { what: name, address, size: size > 0 ? size : null, request };
 }
 
-/** The template of a CPU's copy. */
-function perCpuAt(kernel: Kernel, vaddr: bigint) {
-  try {
-    for (const cpu of perCpu(kernel).possible) {
-      const found = kernel.own.at(BigInt.asUintN(kernel.arch.bits, vaddr - perCpu(kernel).offset(cpu)));
-      if (found?.perCpu === true) return found;
-    }
-  } catch (error) {
-    if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
+/** Variables of CPUs by the addresses of their copies. */
+class Copies {
+  readonly #kernel: Kernel;
+  #left = MOST_COPIES;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
-  return null;
+
+  /** The template of what lies at an address. */
+  at(vaddr: bigint): KernelSymbol | null {
+    const { own, arch } = this.#kernel;
+    try {
+      const areas = perCpu(this.#kernel);
+      for (const cpu of areas.possible) {
+        if (this.#left-- <= 0) return null;
+        const found = own.at(BigInt.asUintN(arch.bits, vaddr - areas.offset(cpu)));
+        if (found?.perCpu === true) return found;
+      }
+    } catch (error) {
+      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
+    }
+    return null;
+  }
 }

@@ -29,14 +29,16 @@ export interface CpuAreas {
 const PAGE = 4096n;
 /** The static area is never larger. */
 const MOST_AREA = 1 << 24;
+/** Pages of all CPUs' areas: 8192 CPUs with 128 KiB each. */
+const MOST_CPU_PAGES = 1 << 18;
 
-/** The kernel's image, where its map and its borders are known: the map may go on behind it. */
+/** The kernel's image, where its map and its borders are known (the map may go on behind it): ascending, disjoint. */
 export function imageZones(kernel: Kernel): Zone[] {
   kernel.expect(['_text', '_stext', '_end']);
   const first = (kernel.symbol('_text') ?? kernel.symbol('_stext'))?.address;
   const last = kernel.symbol('_end')?.address ?? endOfImage(kernel);
   if (first === undefined || last === null) return [];
-  return kernel.memory.ranges
+  const zones = kernel.memory.ranges
     .filter(range => range.method !== 'file' && range.first <= last && range.last >= first)
     .map(range => {
       const from = range.first < first ? first : range.first;
@@ -44,6 +46,22 @@ export function imageZones(kernel: Kernel): Zone[] {
       const start = range.target + Number(from - range.first);
       return { start, end: start + Number(to - from) + 1, vaddr: from };
     });
+  return disjoint(zones);
+}
+
+/** A segment and the image map tell of the same memory; where two say different addresses, the lower one counts. */
+function disjoint(zones: readonly Zone[]): Zone[] {
+  const result: { start: number; end: number; readonly vaddr: bigint }[] = [];
+  for (const zone of [...zones].sort((a, b) => a.start - b.start || b.end - a.end)) {
+    const last = result.at(-1);
+    if (last === undefined || zone.start > last.end) result.push({ ...zone });
+    else if (zone.end > last.end) {
+      const more = { start: last.end, end: zone.end, vaddr: zone.vaddr + BigInt(last.end - zone.start) };
+      if (more.vaddr === last.vaddr + BigInt(last.end - last.start)) last.end = zone.end;
+      else result.push(more);
+    }
+  }
+  return result;
 }
 
 /** phys_to_virt(), by the linear map; 0 where that is not known. */
@@ -75,6 +93,7 @@ export function cpuAreas(kernel: Kernel): CpuAreas {
     const end = kernel.symbol('__per_cpu_end')?.address;
     // One CPU's area ends before the next one's begins.
     const size = Math.min(end === undefined ? MOST_AREA : Number(end - first), MOST_AREA, ...steps);
+    if (bases.length * Math.ceil(size / Number(PAGE)) > MOST_CPU_PAGES) return { first, zones: [] };
     const zones = perCpu(kernel).possible.flatMap(cpu => copyOf(kernel, cpu, first, size));
     return { first, zones: zones.sort((a, b) => a.start - b.start) };
   } catch (error) {

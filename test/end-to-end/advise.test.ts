@@ -52,6 +52,9 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1']) {
     const { bytes, presentBytes, regions, checked } = advise(t, dump, set, '--for', ANALYSES);
     t.true(checked);
     t.true(bytes < SHARE * presentBytes, `${bytes} of ${presentBytes}`);
+    const free = advise(t, dump, join(path, 'free.json'), '--for', ANALYSES, '--limit', 'none');
+    t.true(free.checked);
+    t.true(free.bytes < bytes);
     const [blobs, core] = [join(path, 'blobs'), join(path, 'core')];
     const carved = kdumpling('carve', dump, '--regions', set, '-o', blobs, '--json');
     t.is(carved.status, 0, carved.stderr);
@@ -143,7 +146,7 @@ realPeerTest('wrong usage of advise: exit status 2, a sentence, no file', [dump]
     t.regex(stderr, message);
     t.throws(() => statSync(set));
   };
-  wrong(/"pss" is no analysis: they are config, env, files/, '--for', 'ps,pss');
+  wrong(/"pss" is no analysis: they are config, .*, ps, /, '--for', 'ps,pss');
   wrong(/list needs arguments/, '--for', 'list');
   wrong(/vm 1 --flagz: unknown option/, '--for', 'vm 1 --flagz');
   wrong(/a number from 8 on, or none/, '--for', 'ps', '--limit', '3');

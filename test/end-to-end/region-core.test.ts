@@ -53,7 +53,11 @@ const NEEDS: readonly (readonly [args: readonly string[], symbol: string])[] = [
 ];
 const NAMES = ['sym', 'init_task', 'schedule', 'linux_banner', 'jiffies_64'];
 
+/** All of them once, and of each kind one elsewhere: every command reads the vmlinux again. */
+const OFTEN = new Set(['ps', 'mod', 'slab']);
+
 for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1']) {
+  const needs = name === 'x86_64-6.1' ? NEEDS : NEEDS.filter(([[command]]) => OFTEN.has(command));
   const dump = realDump(`${name}.elf`);
   const vmlinux = ['--vmlinux', realVmlinux(name)];
 
@@ -69,7 +73,7 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1']) {
     t.deepEqual(regions, whole);
     t.truthy(regions.panic);
 
-    for (const [args, symbol] of NEEDS) {
+    for (const [args, symbol] of needs) {
       const found = issuesOf(t, core, [...args, ...vmlinux]);
       const needed = found.filter(({ code }) => code === 'region-needed').map(({ message }) => message);
       const wanted = new RegExp(
