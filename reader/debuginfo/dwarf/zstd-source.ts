@@ -5,6 +5,8 @@ import type { ByteSource } from '../../source.js';
 import type { Decompress } from './compressed.js';
 
 const INPUT = 1 << 17;
+/** Up to so many bytes are decoded at once: a stream that is left in its middle keeps its buffers for ever, and a second copy of as much does no harm. */
+const AT_ONCE = 1 << 24;
 /** A stream that gives nothing for so many steps is stuck. */
 const MOST_IDLE = 64;
 
@@ -40,6 +42,14 @@ class ZstdSource implements ByteSource {
   close(): void {}
 
   #decode(): Uint8Array {
+    if (this.size <= AT_ONCE && this.#source.size <= AT_ONCE) {
+      const input = new Uint8Array(this.#source.size);
+      this.#source.read(0, input);
+      // Damage makes it empty: a size below zero is an error's number.
+      const bytes = this.size === 0 ? input.subarray(0, 0) : this.#decoder.decode(input, this.size);
+      if (bytes.length !== this.size) throw this.#wrong(bytes.length);
+      return bytes;
+    }
     const bytes = new Uint8Array(this.size);
     let done = 0;
     let idle = 0;
