@@ -99,6 +99,31 @@ for (const [medium, place] of Object.entries(media)) {
   });
 }
 
+for (const [medium, place] of Object.entries(media)) {
+  test(`${medium}: a p_paddr that becomes that of two other regions is mended`, t => {
+    const whole = madeMinidump();
+    // Registered twice: the eight bytes of Ktainted under another name.
+    const twin = whole.regions.findIndex(({ name }) => name === 'Ktainted');
+    const again = whole.regions.findIndex(({ name }) => name === 'Kprb');
+    const moved = whole.regions.findIndex(({ name }) => name === 'Kjiffies');
+    const { paddr, vaddr, bytes } = whole.regions[twin];
+    const regions = whole.regions.with(again, { ...whole.regions[again], paddr, vaddr, bytes });
+    const entries = whole.entries.with(again + 2, { ...whole.entries[again + 2], paddr, bytes });
+    const made: MadeMinidump = { ...whole, regions, entries };
+    const view = new DataView(entries[0].bytes.buffer);
+    view.setBigUint64(fieldAt(again, VADDR), vaddr, true);
+    view.setBigUint64(fieldAt(again, PADDR), BigInt(paddr), true);
+    const sound = outcome(() => place(made));
+    t.deepEqual(judge(made, 'sound', sound, {}), []);
+    t.notRegex(JSON.stringify(sound.result?.issues), /p_paddr|p_vaddr of program header (2|5)/);
+    view.setBigUint64(fieldAt(moved, PADDR), BigInt(paddr), true);
+    const named = new RegExp(`header-field: .*p_paddr of program header ${moved + 1} is`);
+    const got = outcome(() => place(made));
+    t.deepEqual(judge(made, 'moved', got, { complete: false, named }), []);
+    t.notRegex(JSON.stringify(got.result?.issues), /p_vaddr/);
+  });
+}
+
 test('bare, downstream: the section confirms the virtual address, so the physical one is mended', t => {
   const made = madeMsm();
   const whole = made.entries[0].bytes;

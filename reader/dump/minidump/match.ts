@@ -38,6 +38,14 @@ export function distances(matches: Iterable<{ segment: HeaderSegment; paddr: num
   return counts;
 }
 
+/** Of several segments of one place, those whose address others confirm choose first. */
+function likeliestFirst(matches: readonly Match[]): Match[] {
+  const counts = distances(matches);
+  const isShared = ({ segment, paddr }: Match): boolean =>
+    (counts.get(BigInt.asUintN(64, segment.vaddr - BigInt(paddr))) ?? 0) >= 2;
+  return [...matches.filter(isShared), ...matches.filter(match => !isShared(match))];
+}
+
 export interface Matched {
   readonly matches: Match[];
   /** Blobs that may be of either of two regions, and have no place that others leave them. */
@@ -75,8 +83,9 @@ export function matchByAddress(
     }),
   );
   const filled = new Set<string>();
+  const inTurn = likeliestFirst(matches);
   for (const bySize of [true, false]) {
-    for (const match of matches) {
+    for (const match of inTurn) {
       if (match.blob !== null || match.segment.inside) continue;
       const there = (byPaddr.get(match.paddr) ?? []).filter(
         blob =>
