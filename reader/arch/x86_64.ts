@@ -14,6 +14,11 @@ const PAGE_OFFSET_L5 = 0xff11_0000_0000_0000n;
 /** The linear map spans at most 64 TiB with four levels, 32 PiB with five. */
 const LINEAR_SIZE_L4 = 1n << 46n;
 const LINEAR_SIZE_L5 = 1n << 55n;
+/**
+ * kernel_randomize_memory() gives the linear map as many whole TiB as memory needs, and some more; what follows (vmalloc space) may begin right behind (arch/x86/mm/kaslr.c; since 6.15 it takes all,
+ * commit 7ffb791423c7).
+ */
+const TIB = 1n << 40n;
 /** kernel_randomize_memory() moves the linear map by multiples of a PUD. */
 const ALIGNMENT = 1n << 30n;
 /** The most candidates made from one pointer: a machine of 64 TiB. */
@@ -29,7 +34,9 @@ function imageRanges(vmcoreinfo: Vmcoreinfo): LinearRange[] {
 }
 
 function* linearRanges(vmcoreinfo: Vmcoreinfo, probe: MapProbe): Iterable<LinearRange> {
-  const size = vmcoreinfo.number('pgtable_l5_enabled') === 1n ? LINEAR_SIZE_L5 : LINEAR_SIZE_L4;
+  const most = vmcoreinfo.number('pgtable_l5_enabled') === 1n ? LINEAR_SIZE_L5 : LINEAR_SIZE_L4;
+  const needed = BigInt(Math.ceil(probe.memoryEnd / Number(TIB))) * TIB;
+  const size = needed > 0n && needed < most ? needed : most;
   const range = (base: bigint): LinearRange => {
     const last = base + size - 1n;
     return { name: 'linear', first: base, last: last > U64_MAX ? U64_MAX : last, offset: base };

@@ -76,6 +76,18 @@ test('i386: lowmem ends where memory does: vmalloc addresses may follow', t => {
   t.is(lasts(0x1_0000_0000)[0], 0xf7ff_ffffn);
 });
 
+test('x86_64: the linear map takes as many TiB as memory needs: vmalloc space may begin behind them', t => {
+  const end = (memoryEnd: number) =>
+    [...arch('x86_64').linearRanges(info('NUMBER(pgtable_l5_enabled)=0'), probe({ memoryEnd }))].map(
+      ({ last }) => last,
+    )[0];
+  t.is(end(4 * 2 ** 30), 0xffff_897f_ffff_ffffn);
+  t.is(end(2 ** 40), 0xffff_897f_ffff_ffffn);
+  t.is(end(2 ** 40 + 4096), 0xffff_8a7f_ffff_ffffn);
+  // No more than there is room for with four levels.
+  t.is(end(2 ** 50), 0xffff_c87f_ffff_ffffn);
+});
+
 test('arm: lowmem leaves room for vmalloc, whose addresses are in page tables', t => {
   const lasts = (memoryEnd: number) =>
     [...arch('arm').linearRanges(info('SYMBOL(_stext)=c0300000'), probe({ memoryEnd }))].map(({ last }) => last);
