@@ -23,7 +23,7 @@ const media: Record<string, (made: MadeMinidump) => Placement> = {
 
 /** Sections only name regions, and repeat an address; nothing tells of the rest. */
 const UNCONFIRMED =
-  /^(EI_OSABI|e_entry|e_flags|e_shentsize|e_shnum|e_shstrndx|e_machine)$|p_flags$|p_align$|^phdr 0 (p_vaddr|p_memsz|p_type)$|^shdr \d+ sh_|^phdr \d+ p_type$/;
+  /^(EI_OSABI|e_entry|e_flags|e_shentsize|e_shnum|e_shstrndx|e_machine)$|p_flags$|p_align$|^phdr 0 (p_vaddr|p_memsz|p_type)$|^shdr 1 sh_|^shdr \d+ sh_(name|type|flags)$|^phdr \d+ p_type$/;
 
 for (const [medium, place] of Object.entries(media)) {
   test(`${medium}: a complete downstream dump, its banner and the same core on all media`, t => {

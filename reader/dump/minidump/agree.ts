@@ -38,8 +38,7 @@ export function agreedSize(segment: HeaderSegment, blob: Blob | null, label: str
     { field: 'p_filesz', size: segment.filesz, exact: exactly(segment, 'filesz'), from: 'header' },
     { field: 'p_memsz', size: segment.memsz, exact: exactly(segment, 'memsz'), from: 'header' },
   ];
-  // No list and no file tells the size of what lies in the header itself.
-  if (segment.inside && segment.sectionSize !== null) {
+  if (segment.sectionSize !== null) {
     opinions.push({ field: 'the sh_size', size: segment.sectionSize, from: 'header' });
   }
   if (segment.gap !== null) {

@@ -53,7 +53,7 @@ export function readSections(header: HeaderBytes, segments: readonly Segment[], 
     faults.header('e_shoff', header.bits === 64 ? 40 : 32, exact, `the section headers lie at ${found.offset}`);
   }
   const named = sections
-    .filter(({ type, size }) => type === SHT_PROGBITS && size > 0)
+    .filter(({ type, size, offset }) => type === SHT_PROGBITS && (size > 0 || offset > 0))
     .map(({ name, offset, size, addr }): NamedSection => {
       const text = strings.subarray(name);
       return { text: text.length > 0 ? fixedText(text) : '', addr, offset, size };

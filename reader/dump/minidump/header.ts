@@ -33,9 +33,10 @@ export interface HeaderSegment extends ProgramHeader {
   readonly gap: number | null;
   /** That p_offset as it stands in the blob. */
   readonly nextOffset: number | bigint | null;
-  /** Downstream: the name, address and size in the section that belongs to it. */
+  /** Downstream: the name, address, offset and size in the section that belongs to it. */
   readonly name: string | null;
   readonly sectionAddr: bigint | null;
+  readonly sectionOffset: number | null;
   readonly sectionSize: number | null;
   /** Downstream: its payload lies in the header blob (linux_banner). */
   readonly inside: boolean;
@@ -86,6 +87,7 @@ export function readHeader(blob: Blob, faults: Faults): MinidumpHeader | null {
       nextOffset: gaps.get(index)?.next ?? null,
       name: section?.text ?? null,
       sectionAddr: section?.addr ?? null,
+      sectionOffset: section?.offset ?? null,
       sectionSize: section?.size ?? null,
       inside: banners.has(index),
     };
@@ -264,6 +266,10 @@ function findBanners(
     // An offset that the section does not have is another's, if another section has it, or another segment.
     if (bannerAt(offset, filesz, header) && (section?.offset === offset || sections?.offsets.has(offset) !== true)) {
       banners.set(index, offset);
+      if (section !== undefined && section.offset !== offset) {
+        const why = `by p_offset and its text the banner lies at ${hex(offset)}`;
+        faults.header(`sh_offset for program header ${index}`, null, section.offset, why);
+      }
     } else if (section !== undefined && !offsets.has(section.offset) && bannerAt(section.offset, filesz, header)) {
       banners.set(index, section.offset);
       const why = `by its section the banner lies at ${hex(section.offset)}`;

@@ -289,6 +289,9 @@ class Placer {
     if (segment.offset !== at) {
       const why = `the payloads before it end at ${hex(at)}`;
       this.#faults.header(`p_offset of program header ${segment.index}`, null, exactly(segment, 'offset'), why);
+    } else if (segment.sectionOffset !== null && segment.sectionOffset !== at) {
+      const why = `p_offset and the payloads before it say ${hex(at)}`;
+      this.#faults.header(`sh_offset for program header ${segment.index}`, null, segment.sectionOffset, why);
     }
     this.#fileOffset = at + registeredRoom(segment, size);
     return at;
