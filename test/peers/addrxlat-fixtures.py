@@ -41,6 +41,10 @@ MODES = {
 }
 
 
+# The bindings of 0.5.6 free memory that they have freed already: what was made is kept, and the process ends without Python's own end.
+KEPT = []
+
+
 class Fixture:
     def __init__(self, path):
         self.known, self.entries, self.questions, self.info, self.buffers = {}, {}, [], {}, []
@@ -100,6 +104,7 @@ def ask(fixture, words):
     everything.set(0, addrxlat.Range(2**64 - 1, addrxlat.SYS_METH_PGT))
     system.set_map(addrxlat.SYS_MAP_KV_PHYS, everything)
     address = addrxlat.FullAddress(addrxlat.KVADDR, int(words[2 if words[0] == 'user' else 1], 16))
+    KEPT.extend((context, system, method, everything, address))
     try:
         address.conv(addrxlat.KPHYSADDR, context, system)
     except addrxlat.exceptions.AddrxlatError as error:
@@ -110,6 +115,7 @@ def ask(fixture, words):
 def main():
     for path in sys.argv[1:]:
         fixture = Fixture(path)
+        KEPT.append(fixture)
         name = os.path.basename(path)
         if fixture.mode not in MODES:
             print(json.dumps({'name': name, 'unsupported': fixture.mode}))
@@ -129,6 +135,5 @@ def main():
 
 
 main()
-# Python's own end makes the bindings of 0.5.6 free memory that they have freed: all has been said by then.
 sys.stdout.flush()
 os._exit(0)
