@@ -2,7 +2,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
-import { type Dump, fixedText, type Issues } from 'kdumpling/reader';
+import { type Dump, fixedText, InputError, type Issues } from 'kdumpling/reader';
 import { type LayeredSymbols, openSymbols, openTypes, type Types } from 'kdumpling/reader/debuginfo';
 import { type DumpSpec, FileSource, type OpenFileOptions, openFile, parseDumpSpec } from 'kdumpling/reader/node';
 import { UsageError } from './command.js';
@@ -87,7 +87,7 @@ export async function openDumpArgument(
 ): Promise<Dump> {
   const argument = parseDumpArgument(texts);
   const set = parseOverrides(options.set);
-  const vmcoreinfo = options.vmcoreinfo === undefined ? {} : { vmcoreinfo: smallText(options.vmcoreinfo) };
+  const vmcoreinfo = options.vmcoreinfo === undefined ? {} : { vmcoreinfo: vmcoreinfoText(options.vmcoreinfo) };
   try {
     return await openFile(argument, { set, ...vmcoreinfo, ...memory });
   } catch (error) {
@@ -99,6 +99,17 @@ export async function openDumpArgument(
 
 /** VMCOREINFO is a page at most. */
 const MOST_TEXT = 1 << 20;
+
+/** @throws InputError for a file with none of its lines */
+function vmcoreinfoText(path: string): string {
+  const text = smallText(path);
+  if (/^(?:OSRELEASE|PAGESIZE|BUILD-ID|(?:SYMBOL|OFFSET|SIZE|LENGTH|NUMBER)\([^)]*\))=/m.test(text)) return text;
+  throw new InputError(
+    { source: basename(path), nowhere: 'input', record: 'VMCOREINFO' },
+    'has none of the lines of VMCOREINFO (OSRELEASE=…, SYMBOL(…)=…)',
+    'give the text of the note as the kernel wrote it: KEY=VALUE, a line each',
+  );
+}
 
 function smallText(path: string): string {
   const source = new FileSource(path);

@@ -10,7 +10,7 @@ import {
   type Terminal,
   UsageError,
 } from './command.js';
-import { toJson } from './json.js';
+import { jsonIssues, toJson } from './json.js';
 import { ReaderGone, writeStandardOutput } from './standard-output.js';
 
 /** name -> one line of help, and where the command is. */
@@ -122,7 +122,7 @@ async function version(): Promise<string> {
 function print(answer: Answer, json: boolean, terminal: Terminal): void {
   if (json) {
     if (answer.json !== undefined) terminal.out(`${toJson(answer.json)}\n`);
-    if (Array.isArray(answer.json)) terminal.err(`${toJson({ issues: answer.issues })}\n`);
+    if (Array.isArray(answer.json)) terminal.err(`${toJson({ issues: jsonIssues(answer.issues) })}\n`);
     return;
   }
   let block = '';

@@ -114,6 +114,7 @@ const FORBIDDEN: Record<string, RegExp> = {
   'how the project is made':
     /\bAI[- ](?:agent|assistant|generated)\b|\b(?:issue|ticket) (?:no\.? ?)?#?\d+\b|\bChatGPT\b|\bCopilot\b|\bLLM\b/i,
   'unfinished work': /\b(?:TODO|FIXME|XXX)\b/,
+  'a conflict of two changes': /^(?:<{7} |>{7} )/m,
   'a silenced check': /\bbiome-ignore\b|\b(?:oxlint|eslint)-disable\b|@ts-(?:ignore|nocheck|expect-error)\b/,
 };
 

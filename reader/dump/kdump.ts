@@ -142,7 +142,6 @@ function tellMissingParts(parts: readonly OpenedPart[], issues: Issues): void {
     issues.add(
       'split-part-missing',
       `the part of the split set that holds frames ${hex(from)} to ${hex(to)} was not given: their pages cannot be read`,
-      from,
     );
   for (const { memory, source } of parts) {
     if (memory.startPfn > pfn) missing(pfn, memory.startPfn);

@@ -1,8 +1,8 @@
 // Files with the debug information of modules in a folder, by the modules' names: as distributions install them (/usr/lib/debug/lib/modules/RELEASE), or as they were built.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { ByteSource } from 'kdumpling/reader';
-import { FileSource } from './file-source.js';
+import { type ByteSource, InputError } from 'kdumpling/reader';
+import { FileSource, systemError } from './file-source.js';
 
 /** Which file of a module is taken where there are several: that with the debug information. */
 const ENDINGS = ['.ko.debug', '.ko'];
@@ -12,13 +12,16 @@ export class ModuleFolder {
   #paths: Map<string, string> | null = null;
   readonly #opened = new Map<string, FileSource>();
 
+  /** @throws InputError for what is no folder, or cannot be read as one */
   constructor(folder: string) {
     this.#folder = folder;
+    // What is in it is looked for when it is asked for: whether it is one is told at once.
+    entries(folder, false);
   }
 
   /**
    * The same one each time; null if the folder has none of that name. Kernels write `_` in names for the files' `-`.
-   * @throws the system's error for a folder or file that cannot be read
+   * @throws InputError for a folder or file that cannot be read
    */
   find(name: string): ByteSource | null {
     this.#paths ??= this.#list();
@@ -34,7 +37,7 @@ export class ModuleFolder {
   /** Of several files of one name the first by its path. */
   #list(): Map<string, string> {
     const paths = new Map<string, string>();
-    for (const path of readdirSync(this.#folder, { recursive: true, encoding: 'utf8' }).sort()) {
+    for (const path of entries(this.#folder, true).sort()) {
       const ending = ENDINGS.find(one => path.endsWith(one));
       if (ending === undefined) continue;
       const name = basename(path, ending).replaceAll('-', '_') + ending;
@@ -46,5 +49,14 @@ export class ModuleFolder {
   close(): void {
     for (const source of this.#opened.values()) source.close();
     this.#opened.clear();
+  }
+}
+
+function entries(folder: string, recursive: boolean): string[] {
+  try {
+    return readdirSync(folder, { recursive, encoding: 'utf8' });
+  } catch (error) {
+    const place = { source: basename(folder), nowhere: 'system' } as const;
+    throw new InputError(place, `cannot be read as a folder of modules: ${systemError(error)}`);
   }
 }
