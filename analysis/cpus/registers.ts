@@ -1,9 +1,9 @@
 // The CPUs when the kernel died: their registers from the dump's notes or from what the kernel saved in memory, what they ran, and which of them brought it down.
-import { type DumpCpu, type Issues, MemoryFault, type RegisterSet } from 'kdumpling/reader';
+import type { DumpCpu, Issues, RegisterSet } from 'kdumpling/reader';
 import type { UserMode } from 'kdumpling/reader/arch';
+import { asking } from '../asking.js';
 import { cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
-import { Missing } from '../missing.js';
 import { type SymbolPlace, symbolPlace } from '../symbols/index.js';
 import type { Task } from '../tasks/index.js';
 import { type CrashNote, crashNotes } from './crash-notes.js';
@@ -43,16 +43,7 @@ const NAMES = ['crash_notes', 'runqueues', '__per_cpu_offset', '__cpu_possible_m
 
 export function cpuStates(kernel: Kernel, issues: Issues): Cpus {
   kernel.expect(NAMES);
-  const ask = <T>(what: string, answer: () => T): T | null => {
-    try {
-      return answer();
-    } catch (error) {
-      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      const code = error instanceof Missing ? `missing-${error.kind}` : 'unreadable-memory';
-      issues.add(code, `${what} cannot be told: ${error.message}`);
-      return null;
-    }
-  };
+  const ask = asking(issues);
   const possible = ask('which CPUs there are', () => perCpu(kernel).possible);
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const running = ask('what the CPUs ran', () => runningTasks(kernel, issues)) ?? new Map<number, Task>();

@@ -1,9 +1,9 @@
 // The run queue of each CPU: what runs, and what waits in each scheduling class. Source: kernel/sched/sched.h (struct rq, 3.14 to 7.3).
-import { hex, Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, Issues } from 'kdumpling/reader';
+import { type Ask, asking } from '../asking.js';
 import { MOST_FINDINGS } from '../collections/damage.js';
 import { cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
-import { Missing } from '../missing.js';
 import { Columns, type Get, type Struct, struct } from '../object/index.js';
 import { FairQueues } from './fair-queue.js';
 import { deadlineTasks, extTasks, realTimeTasks } from './other-queues.js';
@@ -52,24 +52,13 @@ export interface DeadlineQueue extends Queue<QueuedTask & { readonly deadline: b
   readonly servers: number;
 }
 
-type Ask = <T>(what: string, answer: () => T) => T | null;
-
 /** By CPU, possible ones all. @throws Missing, MemoryFault where there are no run queues to be found */
 export function runQueues(kernel: Kernel, issues: Issues): RunQueue[] {
   kernel.expect(['runqueues', '__per_cpu_offset', '__cpu_possible_mask', '__cpu_online_mask', 'nr_cpu_ids']);
   const rq = struct(kernel, 'rq');
   const queues = kernel.address('runqueues');
   const copies = perCpu(kernel);
-  const ask: Ask = (what, answer) => {
-    try {
-      return answer();
-    } catch (error) {
-      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      const code = error instanceof Missing ? `missing-${error.kind}` : 'unreadable-memory';
-      issues.add(code, `${what} cannot be told: ${error.message}`);
-      return null;
-    }
-  };
+  const ask = asking(issues);
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const read = queuedTask(kernel, issues);
   const rows: RunQueue[] = [];

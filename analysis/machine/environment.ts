@@ -1,8 +1,8 @@
 // The machine and its state when the kernel died, as far as the dump tells. Source: init/main.c, kernel/panic.c, mm/page_alloc.c (6.1 to 7.3).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import type { Issues } from 'kdumpling/reader';
+import { asking } from '../asking.js';
 import type { Kernel } from '../kernel.js';
 import { kernelLog } from '../log/kernel-log.js';
-import { Missing } from '../missing.js';
 import { type Clock, readClock } from './clock.js';
 import { commandLine } from './command-line.js';
 import { countCpus } from './cpu-count.js';
@@ -37,15 +37,7 @@ const NAMES = [
 
 export function environment(kernel: Kernel, issues: Issues): Environment {
   kernel.expect(NAMES);
-  const ask = <T>(what: string, answer: () => T): T | null => {
-    try {
-      return answer();
-    } catch (error) {
-      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      issues.add('unknown', `${what} cannot be told: ${error.message}`);
-      return null;
-    }
-  };
+  const ask = asking(issues, 'unknown');
   const { memory } = kernel;
   const cpusIn = (name: string): number => countCpus(memory, kernel.mustHave(name));
   const records = [...kernelLog(kernel, issues)];

@@ -1,6 +1,7 @@
 // What memory is used for in all, as /proc/meminfo and crash's `kmem -i` say. Source: fs/proc/meminfo.c, mm/show_mem.c, mm/util.c, mm/swapfile.c, mm/hugetlb.c (4.8 to 7.3; where the counters
 // of older kernels have other names, those that they have are used).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import type { Issues } from 'kdumpling/reader';
+import { asking } from '../asking.js';
 import { perCpu } from '../collections/per-cpu.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
@@ -50,16 +51,7 @@ const NAMES = [
 
 export function memoryTotals(kernel: Kernel, issues: Issues): MemoryTotals {
   kernel.expect(NAMES);
-  const ask = <T>(what: string, answer: () => T): T | null => {
-    try {
-      return answer();
-    } catch (error) {
-      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      const code = error instanceof Missing ? `missing-${error.kind}` : 'unreadable-memory';
-      issues.add(code, `${what} cannot be told: ${error.message}`);
-      return null;
-    }
-  };
+  const ask = asking(issues);
   const total = ask('how much memory there is', () => totalPages(kernel));
   const counters = ask('the counters of memory', () => globalCounters(kernel, issues));
   const free = counter(counters, 'NR_FREE_PAGES');

@@ -1,10 +1,10 @@
 // The timers that every CPU has pending: those of the wheel, in ticks, and the high-resolution ones, in nanoseconds.
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import type { Issues } from 'kdumpling/reader';
+import { asking } from '../asking.js';
 import { MOST_FINDINGS } from '../collections/damage.js';
 import { cpus, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { readClock } from '../machine/clock.js';
-import { Missing } from '../missing.js';
 import { type HrtimerClock, Hrtimers } from './hrtimers.js';
 import { oldWheel } from './old-wheel.js';
 import { type Wheel, Wheels } from './wheel.js';
@@ -46,16 +46,7 @@ const NAMES = [
 /** By CPU, possible ones all. @throws Missing, MemoryFault where not even the CPUs are known */
 export function timers(kernel: Kernel, wanted: TimersWanted, issues: Issues): Timers {
   kernel.expect(NAMES);
-  const ask = <T>(what: string, answer: () => T): T | null => {
-    try {
-      return answer();
-    } catch (error) {
-      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      const code = error instanceof Missing ? `missing-${error.kind}` : 'unreadable-memory';
-      issues.add(code, `${what} cannot be told: ${error.message}`);
-      return null;
-    }
-  };
+  const ask = asking(issues);
   const copies = perCpu(kernel);
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const jiffies = ask('jiffies', () => jiffiesOf(kernel));

@@ -1,9 +1,9 @@
 // What an address points to: the first of these that has it, from the narrowest to the widest: a task's stack, a symbol, a CPU's copy of a variable, an object of a slab, a module's memory, an area of vmalloc space,
 // a struct page, a page and what it is used for.
-import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, type Issues } from 'kdumpling/reader';
+import { asking } from '../asking.js';
 import { type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
-import { Missing } from '../missing.js';
 import { type Module, modules } from '../modules/index.js';
 import { areaAt, type PageDetail, PageDetails, structPageAt, type VmallocArea, vmallocAreas } from '../pages/index.js';
 import { type ObjectState, SlabLookup, slabAllocator } from '../slab/index.js';
@@ -71,22 +71,14 @@ export class Whatis {
   readonly #ways: readonly ((address: bigint) => Found | null)[];
 
   constructor(kernel: Kernel, issues: Issues) {
-    const maybe = <T>(what: string, make: () => T): T | null => {
-      try {
-        return make();
-      } catch (error) {
-        if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-        issues.add('unknown-kind', `${what} cannot be told: ${error.message}`);
-        return null;
-      }
-    };
+    const ask = asking(issues, 'unknown-kind');
     this.#kernel = kernel;
-    this.#stacks = maybe('stacks of tasks', () => new TaskStacks(kernel, issues));
-    this.#perCpu = maybe('per-CPU variables', () => perCpu(kernel));
-    this.#slabs = maybe('slab objects', () => new SlabLookup(slabAllocator(kernel, issues), issues));
-    this.#modules = maybe('memory of modules', () => [...modules(kernel, issues)]) ?? [];
-    this.#areas = maybe('areas of vmalloc space', () => vmallocAreas(kernel, issues)) ?? [];
-    this.#pages = maybe('pages', () => new PageDetails(kernel, issues));
+    this.#stacks = ask('stacks of tasks', () => new TaskStacks(kernel, issues));
+    this.#perCpu = ask('per-CPU variables', () => perCpu(kernel));
+    this.#slabs = ask('slab objects', () => new SlabLookup(slabAllocator(kernel, issues), issues));
+    this.#modules = ask('memory of modules', () => [...modules(kernel, issues)]) ?? [];
+    this.#areas = ask('areas of vmalloc space', () => vmallocAreas(kernel, issues)) ?? [];
+    this.#pages = ask('pages', () => new PageDetails(kernel, issues));
     this.#ways = [
       address => this.#stack(address),
       address => this.#symbol(address),
