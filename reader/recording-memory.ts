@@ -1,7 +1,8 @@
 // Physical memory that notes what was read of it: the choke point at which `advise` listens. Searches (`scan`) are not noted: what a search finds and takes is read again.
 import type { Extents } from './extents.js';
 import type { FaultRecord } from './fault.js';
-import { type MemoryRun, PhysicalMemory } from './memory.js';
+import type { MemoryRun, PhysicalMemory } from './memory.js';
+import { WrappedMemory } from './wrapped-memory.js';
 
 /** Bytes that are noted together: a read of one of them counts for all. */
 const UNIT = 8;
@@ -76,66 +77,40 @@ function setBits(bits: Uint32Array, from: number, to: number): void {
 }
 
 /** Everything is the other memory's, arena and cache included. Reads that fail are not noted. */
-export class RecordingMemory extends PhysicalMemory {
-  readonly #base: PhysicalMemory;
+export class RecordingMemory extends WrappedMemory {
   readonly #log: ReadLog;
 
   constructor(base: PhysicalMemory, log: ReadLog) {
-    super();
-    this.#base = base;
+    super(base);
     this.#log = log;
   }
 
-  get littleEndian(): boolean {
-    return this.#base.littleEndian;
-  }
-
-  get pointerSize(): 4 | 8 {
-    return this.#base.pointerSize;
-  }
-
-  get stable(): boolean {
-    return this.#base.stable;
-  }
-
-  get arena(): Uint8Array {
-    return this.#base.arena;
-  }
-
-  get view(): DataView {
-    return this.#base.view;
-  }
-
-  get scratch(): number {
-    return this.#base.scratch;
-  }
-
   get extents(): Extents {
-    return this.#base.extents;
+    return this.base.extents;
   }
 
   override get presentBytes(): number {
-    return this.#base.presentBytes;
+    return this.base.presentBytes;
   }
 
   override get bounds(): { readonly start: number; readonly end: number } {
-    return this.#base.bounds;
+    return this.base.bounds;
   }
 
   locate(paddr: number, length: number): number {
-    const at = this.#base.locate(paddr, length);
-    if (at < 0) return this.fault.copy(this.#base.fault);
+    const at = this.base.locate(paddr, length);
+    if (at < 0) return this.fault.copy(this.base.fault);
     this.#log.add(paddr, length);
     return at;
   }
 
   read(paddr: number, into: Uint8Array): void {
-    this.#base.read(paddr, into);
+    this.base.read(paddr, into);
     this.#log.add(paddr, into.length);
   }
 
   runs(from: number, to: number): Iterable<MemoryRun> {
-    return this.#base.runs(from, to);
+    return this.base.runs(from, to);
   }
 
   scan(
@@ -144,6 +119,6 @@ export class RecordingMemory extends PhysicalMemory {
     visit: (paddr: number, bytes: Uint8Array) => boolean | undefined,
     onFault?: (fault: FaultRecord) => void,
   ): void {
-    this.#base.scan(from, to, visit, onFault);
+    this.base.scan(from, to, visit, onFault);
   }
 }

@@ -3,13 +3,13 @@
 import { Extents } from '../extents.js';
 import type { FaultRecord } from '../fault.js';
 import type { ByteRange } from '../formats/real-bytes.js';
-import { type MemoryRun, PhysicalMemory } from '../memory.js';
+import type { MemoryRun, PhysicalMemory } from '../memory.js';
 import { alignDown, alignUp } from '../u64.js';
+import { WrappedMemory } from '../wrapped-memory.js';
 
 export const FILLED = 'the page was filled up with zeros around the registered bytes';
 
-export class MaskedMemory extends PhysicalMemory {
-  readonly #base: PhysicalMemory;
+export class MaskedMemory extends WrappedMemory {
   /** What is not there. */
   readonly #masked: Extents;
   readonly #detail: string;
@@ -17,40 +17,15 @@ export class MaskedMemory extends PhysicalMemory {
 
   /** @param detail why it is not there, for faults */
   constructor(base: PhysicalMemory, masked: Extents, detail: string) {
-    super();
-    this.#base = base;
+    super(base);
     this.#masked = masked;
     this.#detail = detail;
-  }
-
-  get littleEndian(): boolean {
-    return this.#base.littleEndian;
-  }
-
-  get pointerSize(): 4 | 8 {
-    return this.#base.pointerSize;
-  }
-
-  get stable(): boolean {
-    return this.#base.stable;
-  }
-
-  get arena(): Uint8Array {
-    return this.#base.arena;
-  }
-
-  get view(): DataView {
-    return this.#base.view;
-  }
-
-  get scratch(): number {
-    return this.#base.scratch;
   }
 
   get extents(): Extents {
     if (this.#extents === null) {
       const pieces: { start: number; end: number; value: number }[] = [];
-      const { starts, ends, values, length } = this.#base.extents;
+      const { starts, ends, values, length } = this.base.extents;
       for (let i = 0; i < length; i++) {
         for (const { start, end } of this.#realIn(starts[i], ends[i])) {
           pieces.push({ start, end, value: values[i] + (start - starts[i]) });
@@ -84,15 +59,15 @@ export class MaskedMemory extends PhysicalMemory {
   locate(paddr: number, length: number): number {
     const masked = this.#maskedIn(paddr, length);
     const reach = masked < 0 ? length : masked - paddr;
-    const at = reach === 0 ? -1 : this.#base.locate(paddr, reach);
-    if (reach > 0 && at < 0) return this.fault.copy(this.#base.fault);
+    const at = reach === 0 ? -1 : this.base.locate(paddr, reach);
+    if (reach > 0 && at < 0) return this.fault.copy(this.base.fault);
     if (masked < 0) return at;
     return this.fault.set('physical', masked, paddr + length - masked, 'unregistered', this.#detail);
   }
 
   read(paddr: number, into: Uint8Array): void {
     const masked = this.#maskedIn(paddr, into.length);
-    if (masked !== paddr) this.#base.read(paddr, masked < 0 ? into : into.subarray(0, masked - paddr));
+    if (masked !== paddr) this.base.read(paddr, masked < 0 ? into : into.subarray(0, masked - paddr));
     if (masked < 0) return;
     this.fault.set('physical', masked, paddr + into.length - masked, 'unregistered', this.#detail);
     throw this.fault.toError();
@@ -112,7 +87,7 @@ export class MaskedMemory extends PhysicalMemory {
   }
 
   *#pieces(from: number, to: number): Iterable<MemoryRun> {
-    for (const run of this.#base.runs(from, to)) {
+    for (const run of this.base.runs(from, to)) {
       if (run.state !== 'data' && run.state !== 'zero') {
         yield run;
         continue;
@@ -139,7 +114,7 @@ export class MaskedMemory extends PhysicalMemory {
       }
       return true;
     };
-    this.#base.scan(from, to, realOnly, onFault);
+    this.base.scan(from, to, realOnly, onFault);
   }
 }
 
