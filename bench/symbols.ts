@@ -1,6 +1,5 @@
 // CPU time of symbols, cold: a process of its own for each round. `node dist/bench/symbols.js DUMP…`. Fails where those of the
 // kernel and its modules take longer than 150 ms for each 89,000.
-import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openKernel } from 'kdumpling/analysis';
@@ -9,12 +8,12 @@ import { Issues } from 'kdumpling/reader';
 import { openKallsyms } from 'kdumpling/reader/debuginfo';
 import { openFile } from 'kdumpling/reader/node';
 import { cpuMicroseconds, median, table } from './measure.js';
+import { ranOnce, rounds } from './rounds.js';
 
 const ROUNDS = 5;
 const MOST_MS_EACH = 150 / 89_000;
 const LOOKED_UP = ['init_task', 'slab_caches', 'prb'];
 const ADDRESSES = 1000;
-const ONCE = '--once';
 
 /** Milliseconds of each step, and how many symbols there are. */
 interface Round {
@@ -54,27 +53,14 @@ async function once(path: string): Promise<Round> {
   return { threeNames, all, modules, addresses, count };
 }
 
-function rounds(path: string): Round[] {
-  return Array.from({ length: ROUNDS }, () => {
-    const { stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ONCE, path], {
-      encoding: 'utf8',
-    });
-    if (stdout === '') throw new Error(`${path}: ${stderr}`);
-    return JSON.parse(stdout) as Round;
-  });
-}
-
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === ONCE) {
-    console.log(JSON.stringify(await once(args[1])));
-    return;
-  }
+  if (await ranOnce(args, once)) return;
   if (args.length === 0) throw new Error('usage: symbols DUMP…');
   const rows: (string | number)[][] = [
     ['dump', 'symbols', 'three names, ms', 'all of kallsyms, ms', 'all of modules, ms', 'an address, µs'],
   ];
   for (const path of args) {
-    const measured = rounds(path);
+    const measured = rounds<Round>(fileURLToPath(import.meta.url), path, ROUNDS);
     const of = (step: keyof Round) => median(measured.map(round => round[step]));
     if (of('all') + of('modules') >= MOST_MS_EACH * of('count')) process.exitCode = 1;
     const each = ((of('addresses') * 1000) / ADDRESSES).toFixed(1);

@@ -1,17 +1,16 @@
 // CPU time of BTF, cold: a process of its own for each round. `node dist/bench/types.js DUMP…`. Fails where finding, reading and indexing the
 // kernel's own takes longer than 150 ms for each 121,000 types.
-import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openKernel } from 'kdumpling/analysis';
 import { KernelBtf, memberPlace, type Types } from 'kdumpling/reader/debuginfo';
 import { openFile } from 'kdumpling/reader/node';
 import { cpuMicroseconds, median, table } from './measure.js';
+import { ranOnce, rounds } from './rounds.js';
 
 const ROUNDS = 5;
 const MOST_MS_EACH = 150 / 121_000;
 const PATHS = ['comm', 'pid', 'mm', 'se.vruntime', 'tasks.next', 'signal', 'real_parent', 'no_such_member'];
-const ONCE = '--once';
 
 /** Milliseconds of each step, and how many types there are. */
 interface Round {
@@ -63,26 +62,13 @@ async function once(path: string): Promise<Round> {
   return { open, names, members, functions, enumerators, modules, count: base.count, moduleCount };
 }
 
-function rounds(path: string): Round[] {
-  return Array.from({ length: ROUNDS }, () => {
-    const { stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ONCE, path], {
-      encoding: 'utf8',
-    });
-    if (stdout === '') throw new Error(`${path}: ${stderr}`);
-    return JSON.parse(stdout) as Round;
-  });
-}
-
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === ONCE) {
-    console.log(JSON.stringify(await once(args[1])));
-    return;
-  }
+  if (await ranOnce(args, once)) return;
   if (args.length === 0) throw new Error('usage: types DUMP…');
   const steps = ['open', 'names', 'members', 'functions', 'enumerators', 'modules'] as const;
   const rows: (string | number)[][] = [['dump', 'types', ...steps.map(step => `${step}, ms`), 'types of modules']];
   for (const path of args) {
-    const measured = rounds(path);
+    const measured = rounds<Round>(fileURLToPath(import.meta.url), path, ROUNDS);
     const of = (step: keyof Round) => median(measured.map(round => round[step]));
     if (of('open') + of('names') >= MOST_MS_EACH * of('count')) process.exitCode = 1;
     rows.push([basename(path), of('count'), ...steps.map(step => +of(step).toFixed(1)), of('moduleCount')]);
