@@ -2,7 +2,8 @@
 import { InputError } from '../../fault.js';
 import { DW_AT_abstract_origin, DW_AT_name, DW_AT_specification } from '../../formats/dwarf.js';
 import type { Issues } from '../../issue.js';
-import { EntryCursor, UnitTables } from './entries.js';
+import { EntryCursor } from './entries.js';
+import { UnitTables } from './unit-tables.js';
 import { type DwarfFile, FILE_STEP, type Unit } from './units.js';
 import { Work } from './work.js';
 

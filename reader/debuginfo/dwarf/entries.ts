@@ -1,13 +1,7 @@
 // A cursor over debugging information entries: no object is made for an entry, its attributes are decoded when they are asked for. Source: DWARF 5, sections 7.5.2 to 7.5.6.
 import { InputError } from '../../fault.js';
 import {
-  DW_AT_addr_base,
-  DW_AT_GNU_addr_base,
-  DW_AT_GNU_ranges_base,
-  DW_AT_loclists_base,
-  DW_AT_rnglists_base,
   DW_AT_sibling,
-  DW_AT_str_offsets_base,
   DW_FORM_addr,
   DW_FORM_addrx,
   DW_FORM_addrx1,
@@ -38,13 +32,12 @@ import {
   SIZE_BLOCK2,
   SIZE_BLOCK4,
   SIZE_INDIRECT,
-  SIZE_LEB,
-  SIZE_STRING,
 } from '../../formats/dwarf.js';
 import type { AbbreviationTable } from './abbreviations.js';
+import { skipValue } from './skip-value.js';
+import type { UnitTables } from './unit-tables.js';
 import type { DwarfFile, Unit } from './units.js';
 import type { Windows } from './windows.js';
-import { Work } from './work.js';
 
 /** An entry longer than this in front of its children is damage: expressions have some dozens of bytes. */
 const LONGEST_ENTRY = 1 << 20;
@@ -54,8 +47,6 @@ const MOST_CHILDREN = 1 << 21;
 const MOST_DEPTH = 256;
 /** Of abbreviations. */
 const BYTES_A_STEP = 32;
-/** Of how many units the tables' places are kept. */
-const MOST_KEPT = 4096;
 
 /** What holds a reference that cannot be followed. */
 export const NO_PLACE = -1;
@@ -362,96 +353,3 @@ for (const [form, size] of [
 }
 
 const isOffset = (form: number): boolean => form === DW_FORM_sec_offset;
-
-/** Behind a value of a size that stands in front of it or ends it; -1 where it passes `limit`. */
-export function skipValue(
-  bytes: Uint8Array,
-  start: number,
-  limit: number,
-  size: number,
-  littleEndian: boolean,
-): number {
-  let at = start;
-  if (size === SIZE_LEB) {
-    while (at < limit) if (bytes[at++] < 0x80) return at;
-    return -1;
-  }
-  if (size === SIZE_STRING) {
-    while (at < limit) if (bytes[at++] === 0) return at;
-    return -1;
-  }
-  let length = 0;
-  if (size === SIZE_BLOCK) {
-    for (let scale = 1; ; scale *= 128) {
-      if (at >= limit || scale > 2 ** 35) return -1;
-      const byte = bytes[at++];
-      length += (byte & 0x7f) * scale;
-      if (byte < 0x80) return at + length;
-    }
-  }
-  const width = size === SIZE_BLOCK1 ? 1 : size === SIZE_BLOCK2 ? 2 : 4;
-  if (at + width > limit) return -1;
-  for (let i = 0; i < width; i++) length += bytes[at + i] * 256 ** (littleEndian ? i : width - 1 - i);
-  return at + width + length;
-}
-
-/** Where a unit's tables begin in other sections; null where nothing tells. */
-interface Bases {
-  readonly strings: number | null;
-  readonly addresses: number | null;
-  readonly ranges: number | null;
-  readonly locations: number | null;
-}
-
-/** Texts and addresses that entries name by number. Source: DWARF 5, sections 7.26 to 7.29. */
-export class UnitTables {
-  readonly #file: DwarfFile;
-  readonly work: Work;
-  readonly #bases = new Map<Unit, Bases>();
-
-  constructor(file: DwarfFile, work = new Work(file.name)) {
-    this.#file = file;
-    this.work = work;
-  }
-
-  of(unit: Unit): Bases {
-    let bases = this.#bases.get(unit);
-    if (bases === undefined) {
-      if (this.#bases.size === MOST_KEPT) this.#bases.clear();
-      bases = this.#read(unit);
-      this.#bases.set(unit, bases);
-    }
-    return bases;
-  }
-
-  #read(unit: Unit): Bases {
-    const cursor = new EntryCursor(this.#file, new UnitTables(this.#file));
-    cursor.read(unit, unit.root);
-    const { split } = this.#file.sections;
-    // Behind a contribution's header, where a split unit says nothing.
-    const header = !split ? null : unit.version < 5 ? 0 : unit.offsetSize === 8 ? 16 : 8;
-    const lists = !split || unit.version < 5 ? null : unit.offsetSize === 8 ? 20 : 12;
-    return {
-      strings: cursor.offsetOf(DW_AT_str_offsets_base) ?? header,
-      addresses: cursor.offsetOf(DW_AT_addr_base) ?? cursor.offsetOf(DW_AT_GNU_addr_base),
-      ranges: cursor.offsetOf(DW_AT_rnglists_base) ?? cursor.offsetOf(DW_AT_GNU_ranges_base) ?? lists,
-      locations: cursor.offsetOf(DW_AT_loclists_base) ?? lists,
-    };
-  }
-
-  /** Where text `number` begins in the string section; -1 if it is not to be found. */
-  string(unit: Unit, number: number): number {
-    const base = this.of(unit).strings;
-    if (base === null) return -1;
-    return this.#file.sections.need('debug_str_offsets').unsigned(base + number * unit.offsetSize, unit.offsetSize);
-  }
-
-  /** Address `number`; null if it is not to be found. */
-  address(unit: Unit, number: number): bigint | null {
-    const base = this.of(unit).addresses;
-    if (base === null) return null;
-    const section = this.#file.sections.need('debug_addr');
-    const at = base + number * unit.addressSize;
-    return unit.addressSize === 8 ? section.u64(at) : BigInt(section.unsigned(at, unit.addressSize));
-  }
-}

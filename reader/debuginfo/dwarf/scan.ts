@@ -37,7 +37,6 @@ import {
 } from '../../formats/dwarf.js';
 import type { ByteSource } from '../../source.js';
 import { AbbreviationReader, AbbreviationTable } from './abbreviations.js';
-import { skipValue, UnitTables } from './entries.js';
 import { type NameTable, StringNames } from './name-table.js';
 import {
   BASE,
@@ -53,6 +52,8 @@ import {
   UNION,
   VARIABLE,
 } from './named-entries.js';
+import { skipValue } from './skip-value.js';
+import { UnitTables } from './unit-tables.js';
 import type { DwarfFile, Unit } from './units.js';
 
 /** What is looked for in a pass. */
