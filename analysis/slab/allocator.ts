@@ -5,18 +5,16 @@ import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { type Struct, struct } from '../object/index.js';
 import { directMapBy } from './direct-map.js';
-import type { AllocatorName } from './model.js';
 import { Slub } from './slub.js';
 
-/** Told by members that only one of them has. @throws Missing */
-export function allocatorOf(cache: Struct): AllocatorName {
-  if (cache.has('cpu_slab') || cache.has('cpu_sheaves')) return 'slub';
-  if (cache.has('cpu_cache') || cache.has('array') || cache.has('nodelists')) return 'slab';
-  throw new Missing(
-    'member',
-    'kmem_cache.cpu_slab',
-    'SLOB (removed in 6.4) keeps no caches and no lists of objects by cache',
-  );
+/** By members that only one of them has. @throws Missing for the allocators whose caches are not read */
+function needSlub(cache: Struct): void {
+  if (cache.has('cpu_slab') || cache.has('cpu_sheaves')) return;
+  const isSlab = ['cpu_cache', 'array', 'nodelists'].some(member => cache.has(member));
+  const why = isSlab
+    ? 'this kernel has SLAB (removed in 6.8), whose caches kdumpling does not read: crash does (kmem -s)'
+    : 'this kernel has SLOB (removed in 6.4), which keeps no lists of objects by cache';
+  throw new Missing('member', 'kmem_cache.cpu_slab', why);
 }
 
 /** @throws Missing, MemoryFault */
@@ -31,7 +29,7 @@ export function slabAllocator(kernel: Kernel, issues: Issues): Slub {
     'node_states',
   ]);
   const cache = struct(kernel, 'kmem_cache');
-  allocatorOf(cache);
+  needSlub(cache);
   const head = kernel.address('slab_caches');
   const addresses = [...listEntries(kernel, head, cache, 'list', issues, { name: 'slab_caches' })];
   if (addresses.length === 0)

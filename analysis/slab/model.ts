@@ -10,19 +10,15 @@ export const ALLOCATED = 0;
 export const FREE = 1;
 /** On a CPU's freelist, in its sheaves or its array_cache. */
 export const CPU = 2;
-export const SHARED = 3;
-export const ALIEN = 4;
 export const BARN = 5;
 export const RCU = 6;
 export const UNKNOWN = 7;
-
-export type AllocatorName = 'slub' | 'slab';
 
 export interface SlabCache {
   readonly name: string;
   /** Of its struct kmem_cache. */
   readonly address: bigint;
-  readonly allocator: AllocatorName;
+  readonly allocator: 'slub';
   /** Bytes that the owner of an object may use. */
   readonly objectSize: number;
   /** Bytes from one object to the next. */

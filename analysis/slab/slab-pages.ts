@@ -11,6 +11,7 @@ export class SlabPages {
   #pfns = new Float64Array(1024);
   #owners = new Int32Array(1024);
   #count = 0;
+  #unread = 0;
   #byCache: { readonly starts: Int32Array; readonly pfns: Float64Array } | null = null;
 
   constructor(caches: readonly SlabCache[]) {
@@ -34,8 +35,6 @@ export class SlabPages {
     }
     return found;
   }
-
-  #unread = 0;
 
   /** How many frames' struct pages cannot be read: slabs may be among them. */
   get unread(): number {
