@@ -6,9 +6,9 @@ import {
   cacheObjects,
   OBJECT_STATES,
   type ObjectState,
+  type SlabAllocator,
   type SlabCache,
   SlabPages,
-  type Slub,
   slabAllocator,
 } from 'kdumpling/analysis/slab';
 import { hex, type Issues, printable } from 'kdumpling/reader';
@@ -43,8 +43,8 @@ export const command: DefineCommand = context =>
 function slab(context: CommandContext, dump: string, name: string | undefined, options: SlabOptions): Promise<void> {
   const empty = name === undefined ? [] : { cache: null, objects: [] };
   return answerFromKernel(context, [dump], options, empty, (kernel, issues) => {
-    const slub = slabAllocator(kernel, issues);
-    return name === undefined ? allCaches(slub, options, issues) : oneCache(slub, name, options, issues);
+    const allocator = slabAllocator(kernel, issues);
+    return name === undefined ? allCaches(allocator, options, issues) : oneCache(allocator, name, options, issues);
   });
 }
 
@@ -62,8 +62,8 @@ const KEYS: Record<(typeof SORTS)[number], (a: CacheRow, b: CacheRow) => number>
   memory: (a, b) => b.usage.slabs * b.cache.slabSize - a.usage.slabs * a.cache.slabSize,
 };
 
-function allCaches(slub: Slub, { sort }: SlabOptions, issues: Issues): KernelAnswer {
-  const rows = slub.caches.map(cache => ({ cache, usage: slub.usage(cache, issues) }));
+function allCaches(allocator: SlabAllocator, { sort }: SlabOptions, issues: Issues): KernelAnswer {
+  const rows = allocator.caches.map(cache => ({ cache, usage: allocator.usage(cache, issues) }));
   if (sort !== undefined) rows.sort(KEYS[sort]);
   return { json: rows.map(cacheJson), text: () => cacheTable(rows), partial: issues.count > 0 };
 }
@@ -93,26 +93,26 @@ function* cacheTable(rows: readonly CacheRow[]): Iterable<string> {
 
 const cell = (value: number | string, width: number): string => `${value}`.padStart(width);
 
-function oneCache(slub: Slub, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
-  const cache = slub.caches.find(one => one.name === name || hex(one.address) === name.toLowerCase());
+function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
+  const cache = allocator.caches.find(one => one.name === name || hex(one.address) === name.toLowerCase());
   if (cache === undefined) {
     issues.add('no-such-cache', `no cache is called ${name}, or lies there: a list of all has them`);
     return { json: { cache: null, objects: [] }, text: () => [], partial: true };
   }
   const wanted = new Set((state ?? OBJECT_STATES).map(one => OBJECT_STATES.indexOf(one)));
-  const pages = SlabPages.find(slub.kernel, slub.caches, issues);
+  const pages = SlabPages.find(allocator, issues);
   tellUnread(pages, issues);
   const objects: { address: bigint; state: ObjectState }[] = [];
   const lines: string[] = [];
   const usage = { slabs: 0, total: 0, counts: new Float64Array(OBJECT_STATES.length) };
-  for (const { slab: at, first, count, states } of cacheObjects(slub, pages, cache, issues)) {
+  for (const { slab: at, first, count, states } of cacheObjects(allocator, pages, cache, issues)) {
     usage.slabs++;
     usage.total += count;
     const from = objects.length;
     for (let i = 0; i < count; i++) {
       usage.counts[states[i]]++;
       if (!wanted.has(states[i])) continue;
-      objects.push({ address: slub.map.toVirtual(first + i * cache.slotSize), state: OBJECT_STATES[states[i]] });
+      objects.push({ address: allocator.map.toVirtual(first + i * cache.slotSize), state: OBJECT_STATES[states[i]] });
     }
     if (objects.length === from) continue;
     lines.push(`slab ${hex(at)}, ${count} objects:`);

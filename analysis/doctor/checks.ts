@@ -2,7 +2,7 @@
 import type { Issues } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 import { modules } from '../modules/index.js';
-import { checkSlubCache, SlabPages, slabAllocator } from '../slab/index.js';
+import { SlabPages, slabAllocator } from '../slab/index.js';
 import { tasks } from '../tasks/index.js';
 
 export interface Check {
@@ -25,7 +25,7 @@ export const CHECKS = {
 export type CheckName = keyof typeof CHECKS;
 
 function slab(kernel: Kernel, issues: Issues): void {
-  const slub = slabAllocator(kernel, issues);
-  const pages = SlabPages.find(kernel, slub.caches, issues);
-  for (const cache of slub.caches) checkSlubCache(slub, pages, cache, issues);
+  const allocator = slabAllocator(kernel, issues);
+  const pages = SlabPages.find(allocator, issues);
+  for (const cache of allocator.caches) allocator.check(pages, cache, issues);
 }

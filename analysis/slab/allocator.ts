@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { type Struct, struct } from '../object/index.js';
 import { directMapBy } from './direct-map.js';
+import type { SlabAllocator } from './model.js';
 import { Slub } from './slub.js';
 
 /** By members that only one of them has. @throws Missing for the allocators whose caches are not read */
@@ -18,7 +19,7 @@ function needSlub(cache: Struct): void {
 }
 
 /** @throws Missing, MemoryFault */
-export function slabAllocator(kernel: Kernel, issues: Issues): Slub {
+export function slabAllocator(kernel: Kernel, issues: Issues): SlabAllocator {
   kernel.expect([
     'slab_caches',
     '__per_cpu_offset',

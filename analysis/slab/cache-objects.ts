@@ -1,8 +1,7 @@
 // The objects of one cache, slab by slab.
 import type { Issues } from 'kdumpling/reader';
+import type { SlabAllocator, SlabCache } from './model.js';
 import type { SlabPages } from './slab-pages.js';
-import type { Slub } from './slub.js';
-import type { SlubCache } from './slub-caches.js';
 import { MOST_OBJECTS } from './slub-freelist.js';
 
 /** One slab; good until the next one is asked for. */
@@ -17,13 +16,18 @@ export interface SlabObjects {
 }
 
 /** Slabs that cannot be read are told in `issues`. @throws Missing */
-export function* cacheObjects(slub: Slub, pages: SlabPages, cache: SlubCache, issues: Issues): Iterable<SlabObjects> {
-  const held = slub.held(cache, issues);
+export function* cacheObjects<C extends SlabCache>(
+  allocator: SlabAllocator<C>,
+  pages: SlabPages,
+  cache: C,
+  issues: Issues,
+): Iterable<SlabObjects> {
+  const held = allocator.held(cache, issues);
   const states = new Uint8Array(MOST_OBJECTS);
-  for (const pfn of pages.of(slub.caches.indexOf(cache))) {
-    const count = slub.states(cache, pfn, held, states, issues);
-    const slab = slub.pages.address(pfn);
+  for (const pfn of pages.of(allocator.caches.indexOf(cache))) {
+    const count = allocator.states(cache, pfn, held, states, issues);
+    const slab = allocator.slabAddress(pfn);
     if (count < 0 || slab === null) continue;
-    yield { slab, first: slub.shape(cache, pfn, count).first, count, states };
+    yield { slab, first: allocator.firstObject(cache, pfn), count, states };
   }
 }

@@ -1,14 +1,12 @@
 // Which object a pointer is in: the page tells its cache, so that no list or pass is needed; an object's state needs its slab's freelist and what lists outside of slabs hold.
 import type { Issues } from 'kdumpling/reader';
 import { slabCache } from '../pages/index.js';
-import { OBJECT_STATES, type ObjectState } from './model.js';
+import { OBJECT_STATES, type ObjectState, type SlabAllocator, type SlabCache } from './model.js';
 import type { ObjectPlaces } from './object-places.js';
-import type { Slub } from './slub.js';
-import type { SlubCache } from './slub-caches.js';
 import { MOST_OBJECTS } from './slub-freelist.js';
 
 export interface SlabPlace {
-  readonly cache: SlubCache;
+  readonly cache: SlabCache;
   /** Of the struct slab. */
   readonly slab: bigint;
   /** Where the object begins; null in the bytes before the first and behind the last object. */
@@ -19,47 +17,47 @@ export interface SlabPlace {
 }
 
 export class SlabLookup {
-  readonly #slub: Slub;
+  readonly #allocator: SlabAllocator;
   readonly #issues: Issues;
-  readonly #caches: ReadonlyMap<bigint, SlubCache>;
-  readonly #held = new Map<SlubCache, ObjectPlaces>();
+  readonly #caches: ReadonlyMap<bigint, SlabCache>;
+  readonly #held = new Map<SlabCache, ObjectPlaces>();
   readonly #states = new Uint8Array(MOST_OBJECTS);
 
-  constructor(slub: Slub, issues: Issues) {
-    this.#slub = slub;
+  constructor(allocator: SlabAllocator, issues: Issues) {
+    this.#allocator = allocator;
     this.#issues = issues;
-    this.#caches = new Map(slub.caches.map(cache => [cache.address, cache]));
+    this.#caches = new Map(allocator.caches.map(cache => [cache.address, cache]));
   }
 
   /** Null for what is not in a slab. @throws Missing, MemoryFault where the page's struct cannot be read */
   at(address: bigint): SlabPlace | null {
-    const { map, pages, kernel } = this.#slub;
+    const { map, pages, kernel } = this.#allocator;
     const paddr = map.physicalOf(address);
     const pfn = Math.floor(paddr / kernel.pageSize);
     if (paddr < 0 || pages.address(pfn) === null) return null;
-    const head = pages.head(pfn);
-    const slab = head < 0 || !pages.isSlab(head) ? null : pages.address(head);
+    const head = this.#allocator.firstFrame(pages, pfn);
+    const slab = head < 0 ? null : this.#allocator.slabAddress(head);
     const cache = slab === null ? undefined : this.#caches.get(slabCache(pages, head));
     if (slab === null || cache === undefined) return null;
     return { cache, slab, ...this.#objectAt(cache, head, paddr) };
   }
 
-  #objectAt(cache: SlubCache, head: number, paddr: number): Pick<SlabPlace, 'object' | 'offset' | 'state'> {
+  #objectAt(cache: SlabCache, head: number, paddr: number): Pick<SlabPlace, 'object' | 'offset' | 'state'> {
     const none = { object: null, offset: null, state: null };
-    const slub = this.#slub;
-    const count = slub.states(cache, head, this.#heldOf(cache), this.#states, this.#issues);
+    const allocator = this.#allocator;
+    const count = allocator.states(cache, head, this.#heldOf(cache), this.#states, this.#issues);
     if (count < 0) return none;
-    const { first } = slub.shape(cache, head, count);
+    const first = allocator.firstObject(cache, head);
     const index = Math.floor((paddr - first) / cache.slotSize);
     if (index < 0 || index >= count) return none;
     const start = first + index * cache.slotSize;
-    return { object: slub.map.toVirtual(start), offset: paddr - start, state: OBJECT_STATES[this.#states[index]] };
+    return { object: allocator.map.toVirtual(start), offset: paddr - start, state: OBJECT_STATES[this.#states[index]] };
   }
 
-  #heldOf(cache: SlubCache): ObjectPlaces {
+  #heldOf(cache: SlabCache): ObjectPlaces {
     let held = this.#held.get(cache);
     if (held === undefined) {
-      held = this.#slub.held(cache, this.#issues);
+      held = this.#allocator.held(cache, this.#issues);
       this.#held.set(cache, held);
     }
     return held;

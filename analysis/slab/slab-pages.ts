@@ -1,8 +1,7 @@
 // Every slab of every cache, full ones included, by one pass over the memory map: the allocator itself keeps no list of full slabs.
 import { hex, type Issues } from 'kdumpling/reader';
-import type { Kernel } from '../kernel.js';
 import { Pages, slabCache } from '../pages/index.js';
-import type { SlabCache } from './model.js';
+import type { SlabAllocator, SlabCache } from './model.js';
 
 /** The first frames of slabs, ascending, and of which cache each is. */
 export class SlabPages {
@@ -20,9 +19,9 @@ export class SlabPages {
   }
 
   /** @throws Missing, MemoryFault */
-  static find(kernel: Kernel, caches: readonly SlabCache[], issues: Issues): SlabPages {
-    const found = new SlabPages(caches);
-    const pages = new Pages(kernel);
+  static find(allocator: SlabAllocator, issues: Issues): SlabPages {
+    const found = new SlabPages(allocator.caches);
+    const pages = new Pages(allocator.kernel);
     issues.addAll(pages.map.issues);
     for (const { startPfn, endPfn } of pages.map.pieces) {
       for (let pfn = startPfn; pfn < endPfn; pfn++) {
@@ -30,7 +29,8 @@ export class SlabPages {
           found.#unread++;
           continue;
         }
-        if (pages.isSlab(pfn) && !pages.isTail(pfn)) found.#add(pfn, slabCache(pages, pfn), issues);
+        if (pages.isSlab(pfn) && allocator.firstFrame(pages, pfn) === pfn)
+          found.#add(pfn, slabCache(pages, pfn), issues);
       }
     }
     return found;

@@ -4,10 +4,23 @@ import { listEntries, type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { nodeSpans, Pages } from '../pages/index.js';
 import type { DirectMap } from './direct-map.js';
-import { ALLOCATED, BARN, type CacheUsage, CPU, FREE, OBJECT_STATES, RCU, type SlabCache, UNKNOWN } from './model.js';
+import {
+  ALLOCATED,
+  BARN,
+  type CacheUsage,
+  CPU,
+  FREE,
+  OBJECT_STATES,
+  RCU,
+  type SlabAllocator,
+  type SlabCache,
+  UNKNOWN,
+} from './model.js';
 import { ObjectPlaces } from './object-places.js';
 import { hasSheaves, Sheaves } from './sheaves.js';
+import type { SlabPages } from './slab-pages.js';
 import { readSlubCaches, type SlubCache } from './slub-caches.js';
+import { checkSlubCache } from './slub-check.js';
 import { FREELIST_FORMS, type FreelistForm, FreelistWalker, MOST_OBJECTS, type SlabShape } from './slub-freelist.js';
 import { type CpuLayout, type SlubLayout, slubLayout } from './slub-layout.js';
 
@@ -29,7 +42,7 @@ export interface NodePlace {
 const ENOUGH = 32;
 const MOST_OF_ONE_CACHE = 4;
 
-export class Slub {
+export class Slub implements SlabAllocator<SlubCache> {
   readonly kernel: Kernel;
   readonly pages: Pages;
   readonly map: DirectMap;
@@ -90,13 +103,30 @@ export class Slub {
   shape(cache: SlubCache, pfn: number, objects: number): SlabShape {
     splitU64(cache.random);
     return {
-      first: pfn * this.kernel.pageSize + cache.redLeft,
+      first: this.firstObject(cache, pfn),
       objects,
       slotSize: cache.slotSize,
       offset: cache.freeOffset,
       randomHigh: halves[HIGH],
       randomLow: halves[LOW],
     };
+  }
+
+  firstFrame(pages: Pages, pfn: number): number {
+    const head = pages.head(pfn);
+    return head >= 0 && pages.isSlab(head) ? head : -1;
+  }
+
+  slabAddress(pfn: number): bigint | null {
+    return this.pages.address(pfn);
+  }
+
+  firstObject({ redLeft }: SlubCache, pfn: number): number {
+    return pfn * this.kernel.pageSize + redLeft;
+  }
+
+  check(pages: SlabPages, cache: SlubCache, issues: Issues): void {
+    checkSlubCache(this, pages, cache, issues);
   }
 
   /** Null where it cannot be read, or says what cannot be. */
@@ -275,7 +305,6 @@ export class Slub {
     });
   }
 
-  /** All objects that lists outside of slabs hold, for `states`. */
   held(cache: SlubCache, issues: Issues): ObjectPlaces {
     const places = new ObjectPlaces();
     this.#held(cache, issues, (paddr, state) => {
@@ -284,11 +313,6 @@ export class Slub {
     return places;
   }
 
-  /**
-   * The state of every object of a slab, by number.
-   * @param held of its cache
-   * @returns how many objects it has, -1 where its struct cannot be read or says what cannot be
-   */
   states(cache: SlubCache, pfn: number, held: ObjectPlaces, into: Uint8Array, issues: Issues): number {
     const slab = this.pages.address(pfn);
     const counts = slab === null ? null : this.counts(slab, cache, issues);
