@@ -12,8 +12,8 @@ import {
 const BUFFER_SIZE = 1 << 20;
 /** Holes kept open for later patches; further ones are written out at once. */
 const MOST_HOLES = 65536;
-/** Zeros for holes beyond those of memory: so many, or so many for each byte written, whichever is more. Only headers that lie make more, bitmaps of memory at 16 TiB and beyond. */
-const ZEROS_LIMIT = { least: 2 ** 30, perByte: 16 };
+/** Zeros for holes beyond those of memory: so many, or so many for each byte written, whichever is more. Only headers that lie make more: bitmaps of memory at 8 TiB and beyond in a file of next to nothing. */
+const ZEROS_LIMIT = { least: 2 ** 29, perByte: 16 };
 const ZEROS = new Uint8Array(65536);
 
 export class FlattenedSink implements ByteSink {

@@ -9,7 +9,9 @@ import { isRefusal, wrongRefusal } from './judge.js';
 import { type Hostile, hostileInputs } from './mutations.js';
 
 /** Of one input, in seconds of CPU time. */
-export const MOST_SECONDS = 2;
+const MOST_SECONDS = 2;
+/** A machine that others load is slow now and then, a slow input each time: one that took too long is tried so often in all. */
+const MOST_TRIES = 4;
 const MOST_TOLD = 20;
 const LONGEST_FAULT = 300;
 
@@ -46,9 +48,7 @@ function fault(name: string, what: string): void {
   if (seen <= 2 && report.faults.length < MOST_TOLD) report.faults.push(`${name}\n    ${what.slice(0, LONGEST_FAULT)}`);
 }
 
-async function runOne(input: Hostile): Promise<void> {
-  writeSync(statusFile, input.name.slice(0, 400).padEnd(400), 0);
-  const before = process.cpuUsage();
+async function tryOne(input: Hostile): Promise<void> {
   try {
     for (const wrong of await exercise(input)) fault(input.name, wrong);
     report.answered++;
@@ -57,10 +57,26 @@ async function runOne(input: Hostile): Promise<void> {
     const wrong = wrongRefusal(error);
     if (wrong !== null) fault(input.name, wrong);
   }
-  const { user, system } = process.cpuUsage(before);
-  const seconds = (user + system) / 1e6;
+}
+
+/** Seconds of CPU time that an input takes: of the first try that is quick enough, else of the quickest. */
+async function timeOne(input: Hostile): Promise<number> {
+  let quickest = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < MOST_TRIES && quickest > MOST_SECONDS; tries++) {
+    const before = process.cpuUsage();
+    if (tries === 0) await tryOne(input);
+    else await exercise(input).catch(() => {});
+    const { user, system } = process.cpuUsage(before);
+    quickest = Math.min(quickest, (user + system) / 1e6);
+  }
+  return quickest;
+}
+
+async function runOne(input: Hostile): Promise<void> {
+  writeSync(statusFile, input.name.slice(0, 400).padEnd(400), 0);
+  const seconds = await timeOne(input);
   if (seconds > report.slowest.seconds) report.slowest = { name: input.name, seconds };
-  if (seconds > MOST_SECONDS) fault(input.name, `took ${seconds.toFixed(1)} s`);
+  if (seconds > MOST_SECONDS) fault(input.name, `took ${seconds.toFixed(1)} s, ${MOST_TRIES} times`);
   const peak = process.resourceUsage().maxRSS / 1024;
   if (peak > report.peak + 24 && report.inputs > 200) report.grew.push([input.name, Math.round(peak)]);
   report.peak = Math.max(report.peak, peak);
