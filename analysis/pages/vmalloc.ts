@@ -1,6 +1,6 @@
 // Areas of vmalloc space: what /proc/vmallocinfo lists. Source: include/linux/vmalloc.h, mm/vmalloc.c (vmalloc_info_show, s_show before 6.9; 3.10 to 7.3).
 import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
-import { listEntries } from '../collections/index.js';
+import { listEntries, llistNodes } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Get, type Struct, struct } from '../object/index.js';
 import { type SymbolPlace, symbolPlace } from '../symbols/index.js';
@@ -61,16 +61,18 @@ export function vmallocAreas(kernel: Kernel, issues: Issues): VmallocArea[] {
   const read = areaReader(kernel);
   const layout = struct(kernel, 'vmap_area');
   const found: Read[] = [];
-  for (const { head, name, unpurged } of areaLists(kernel, issues)) {
-    for (const object of listEntries(kernel, head, layout, 'list', issues, { name })) {
-      try {
-        found.push(read(object, unpurged));
-      } catch (error) {
-        if (!(error instanceof MemoryFault)) throw error;
-        issues.add('unreadable-vmap-area', `a vmap_area cannot be read: ${error.message}`, object);
-      }
+  const add = (object: bigint, unpurged: boolean) => {
+    try {
+      found.push(read(object, unpurged));
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+      issues.add('unreadable-vmap-area', `a vmap_area cannot be read: ${error.message}`, object);
     }
+  };
+  for (const { head, name, unpurged } of areaLists(kernel, layout, issues)) {
+    for (const object of listEntries(kernel, head, layout, 'list', issues, { name })) add(object, unpurged);
   }
+  for (const object of oldPurgeList(kernel, layout, issues)) add(object, true);
   found.sort((one, other) => (one.area.start < other.area.start ? -1 : 1));
   const areas = found.map(({ area }) => area);
   check(areas, issues);
@@ -110,16 +112,36 @@ interface AreaList {
   readonly unpurged: boolean;
 }
 
-/** One list up to 6.8, and since 5.13 one of freed areas; since 6.9 (commit d093602919ad) both for each node. */
-function* areaLists(kernel: Kernel, issues: Issues): Iterable<AreaList> {
-  kernel.expect(['vmap_area_list', 'vmap_nodes', 'nr_vmap_nodes', 'purge_vmap_area_list']);
+/** One list up to 6.8, and since 5.13 (commit 96e2db456135) one of freed areas; since 6.9 (commit d093602919ad) both for each node. */
+function* areaLists(kernel: Kernel, area: Struct, issues: Issues): Iterable<AreaList> {
+  kernel.expect(['vmap_area_list', 'vmap_nodes', 'nr_vmap_nodes', 'purge_vmap_area_list', 'vmap_purge_list']);
   if (kernel.symbol('vmap_nodes') !== null) {
     yield* nodeLists(kernel, issues);
     return;
   }
   yield { head: kernel.address('vmap_area_list'), name: 'vmap_area_list', unpurged: false };
-  const purge = kernel.symbol('purge_vmap_area_list');
-  if (purge !== null) yield { head: purge.address, name: purge.name, unpurged: true };
+  if (area.has('purge_list')) return;
+  const purge = freedAreas(kernel, 'purge_vmap_area_list', issues);
+  if (purge !== null) yield { head: purge, name: 'purge_vmap_area_list', unpurged: true };
+}
+
+/** From 5.4 (commit dd3b8353bae7) to 5.12: freed areas are in a chain; before that they stayed on the list of all. */
+function* oldPurgeList(kernel: Kernel, area: Struct, issues: Issues): Iterable<bigint> {
+  if (!area.has('purge_list') || area.has('flags')) return;
+  const head = freedAreas(kernel, 'vmap_purge_list', issues);
+  if (head === null) return;
+  const container = area.container('purge_list');
+  for (const node of llistNodes(kernel, head, issues, 'vmap_purge_list')) yield container(node);
+}
+
+function freedAreas(kernel: Kernel, name: string, issues: Issues): bigint | null {
+  const symbol = kernel.symbol(name);
+  if (symbol !== null) return symbol.address;
+  issues.add(
+    'missing-symbol',
+    `areas that were freed but not purged yet are left out: the symbol ${name} is not known; give the vmlinux of this kernel with --vmlinux`,
+  );
+  return null;
 }
 
 function* nodeLists(kernel: Kernel, issues: Issues): Iterable<AreaList> {

@@ -4,13 +4,16 @@ import { type Check, inImage } from './checks/check.js';
 import { cpuIds, perCpuOffsets, possibleMask, runQueues, someCpus, someCpusBut } from './checks/cpus.js';
 import { mapleTree, modules, moduleTypes, radixTree, slabCaches, superBlocks } from './checks/lists.js';
 import {
+  hugeZeroFrame,
   initialMm,
   memorySection,
   nodeCounters,
   nodes,
+  purgedAreas,
   swapInfo,
   totalPages,
   vmapRoot,
+  zeroPage,
   zoneCounters,
 } from './checks/memory.js';
 import { initialTask } from './checks/tasks.js';
@@ -83,6 +86,25 @@ const BY_CODE: readonly Fact[] = [
     vmapRoot,
     'its root is an area of addresses',
     'find_vmap_area find_vm_area remove_vm_area __vunmap',
+  ),
+  inCode(
+    'purge_vmap_area_list',
+    purgedAreas,
+    'it is the head of a list of areas that were freed',
+    'free_vmap_area_noflush __purge_vmap_area_lazy vm_map_ram',
+  ),
+  inCode(
+    'empty_zero_page',
+    zeroPage,
+    'it is a page of zeros',
+    'iomap_dio_zero fscrypt_zeroout_range __blkdev_issue_zero_pages shmem_file_read_iter',
+  ),
+  inCode(
+    'huge_zero_pfn',
+    hugeZeroFrame,
+    'it is the frame of a huge page of zeros, or of none',
+    'vm_normal_page_pmd change_huge_pmd follow_trans_huge_pmd do_huge_pmd_wp_page',
+    8,
   ),
   inCode(
     'mem_section',

@@ -123,6 +123,22 @@ for (const { name, file, vmlinux, areas } of GUESTS) {
   });
 }
 
+const ARM64 = [realDump('arm64-6.1.elf'), realVmlinux('arm64-6.1')];
+
+realTest('arm64-6.1: freed areas are there without the symbol of their list too', ARM64, t => {
+  const [dump, vmlinux] = ARM64;
+  const rows = rowsOf(t, dump);
+  t.is(rows.filter(({ kind }) => kind === 'unpurged').length, 53);
+  const told = rowsOf(t, dump, '--vmlinux', vmlinux);
+  t.deepEqual(
+    rows.map(({ start, end, kind }) => [start, end, kind]),
+    told.map(({ start, end, kind }) => [start, end, kind]),
+  );
+  const freed = rows.filter(({ kind }) => kind === 'unpurged').reduce((sum, { size }) => sum + size, 0);
+  const lazy = kdumpling('read', dump, 'vmap_lazy_nr', '8', '--unit', '8', '--json', '--vmlinux', vmlinux);
+  t.is(freed / 4096, Number((JSON.parse(lazy.stdout) as { data: { words: string[] }[] }).data[0].words[0]));
+});
+
 realTest(
   'stacks that the guest had not listed yet are those of tasks at the end',
   [realDump('x86_64-6.1.elf'), realTruth('x86_64-6.1/json/tasks.json')],

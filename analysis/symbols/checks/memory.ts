@@ -1,4 +1,4 @@
-// Variables of memory management. Source: mm/{vmalloc,vmstat,swapfile,sparse,init-mm,page_alloc}.c, include/linux/mmzone.h (6.1 to 7.3).
+// Variables of memory management. Source: mm/{vmalloc,vmstat,swapfile,sparse,init-mm,page_alloc,huge_memory}.c, include/linux/mmzone.h (6.1 to 7.3).
 import { type Struct, struct } from '../../object/index.js';
 import type { Finding, Verdict } from '../finding.js';
 import type { Check } from './check.js';
@@ -9,6 +9,7 @@ const MOST_COUNTERS = 256;
 /** Two CPUs may have been stopped within an update. */
 const MOST_TORN = 2;
 const LEAST_EQUAL = 4;
+const LEAST_HUGE = 2 ** 21;
 
 /** SYMBOL(mem_section) of VMCOREINFO is what the variable holds. */
 export const memorySection: Check = (finding, address) => {
@@ -28,6 +29,38 @@ export const vmapRoot: Check = (finding, address) => {
   const start = finding.member('vmap_area', 'va_start', area);
   const end = finding.member('vmap_area', 'va_end', area);
   return start < end && start % 4096n === 0n && end % 4096n === 0n ? 'sure' : 'no';
+};
+
+/** Areas that were freed: none has a vm_struct. Those that are free for good keep the largest size below them where the others keep their vm_struct. */
+export const purgedAreas: Check = (finding, address) => {
+  const area = struct(finding.kernel, 'vmap_area');
+  const [start, end, vm] = [area.word('va_start'), area.word('va_end'), area.word(area.which('vm', 'private'))];
+  return finding.list(
+    address,
+    'vmap_area',
+    'list',
+    entry => start(entry) < end(entry) && start(entry) % 4096n === 0n && end(entry) % 4096n === 0n && vm(entry) === 0n,
+  );
+};
+
+/** A page of nothing but zeros; another variable may be that too. */
+export const zeroPage: Check = (finding, address) => {
+  const { memory, pageSize } = finding.kernel;
+  if (address % BigInt(pageSize) !== 0n) return 'no';
+  const at = memory.locate(address, pageSize);
+  return at >= 0 && memory.arena.subarray(at, at + pageSize).every(byte => byte === 0) ? 'likely' : 'no';
+};
+
+/** All ones while there is no huge page of zeros, else its frame: huge pages are aligned to at least 512 pages of 4 KiB. */
+export const hugeZeroFrame: Check = (finding, address) => {
+  const { memory, physical, pageSize } = finding.kernel;
+  const frame = memory.pointer(address);
+  if (frame === BigInt.asUintN(8 * memory.pointerSize, -1n)) return 'likely';
+  const start = Number(frame) * pageSize;
+  if (frame === 0n || !Number.isSafeInteger(start) || start % LEAST_HUGE !== 0) return 'no';
+  const page = new Uint8Array(pageSize);
+  physical.read(start, page);
+  return page.every(byte => byte === 0) ? 'likely' : 'no';
 };
 
 /** An array of nodes, or of pointers to them: the first is node 0 and has pages. */

@@ -157,13 +157,44 @@ test('areas that overlap or end before they begin, and a vm_struct that is not t
   made.add(used, 0, 4, 0x2n);
   made.add(used, 2, 4, 0x2n);
   made.memory.words(made.add(used, 8, 1, null) + 8n, START);
-  t.deepEqual(made.ask({ vmap_area_list: used }).codes, ['damaged-vmap-area', 'damaged-vmap-area']);
+  t.deepEqual(made.ask({ vmap_area_list: used, purge_vmap_area_list: made.head() }).codes, [
+    'damaged-vmap-area',
+    'damaged-vmap-area',
+  ]);
   const lost = new MadeAreas();
   const head = lost.head();
   const object = lost.add(head, 0, 1, 0x2n);
   lost.memory.words(object + 32n, 0xffff_8880_0fff_0000n);
-  const { areas, codes } = lost.ask({ vmap_area_list: head });
+  const { areas, codes } = lost.ask({ vmap_area_list: head, purge_vmap_area_list: lost.head() });
   t.deepEqual([areas, codes], [[], ['unreadable-vmap-area']]);
+});
+
+test('freed areas that cannot be found are told', t => {
+  const made = new MadeAreas();
+  const used = made.head();
+  made.add(used, 0, 2, 0x2n);
+  const found = made.ask({ vmap_area_list: used });
+  t.deepEqual([found.areas.length, found.codes], [1, ['missing-symbol']]);
+  const old = made.ask({ vmap_area_list: used }, area(['purge_list', POINTER, 384]));
+  t.deepEqual([old.areas.length, old.codes], [1, ['missing-symbol']]);
+});
+
+test('from 5.4 to 5.12 freed areas are in a chain', t => {
+  const made = new MadeAreas();
+  const { memory } = made;
+  const used = made.head();
+  made.add(used, 0, 2, 0x2n);
+  const [one, other, chain] = [memory.take(64), memory.take(64), memory.take(8)];
+  memory.words(one, START + 0x8000n, START + 0xa000n, 0n, 0n, 0n, 0n, other + 48n);
+  memory.words(other, START + 0x4000n, START + 0x5000n);
+  memory.words(chain, one + 48n);
+  const found = made.ask({ vmap_area_list: used, vmap_purge_list: chain }, area(['purge_list', POINTER, 384]));
+  t.deepEqual(found.codes, []);
+  t.deepEqual(brief(found), [
+    [0, 2, 'area', 1, 'vmalloc'],
+    [4, 1, 'unpurged', null],
+    [8, 2, 'unpurged', null],
+  ]);
 });
 
 test('without the list there is no answer', t => {
