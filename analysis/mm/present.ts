@@ -42,15 +42,18 @@ export function presentBytes(
 
 function count(kernel: Kernel, table: PageTable, stretches: readonly Stretch[], issues: Issues): number[] | null {
   const bytes = stretches.map(() => 0);
-  const isZero = zeroPages(kernel);
+  const zeros = zeroPages(kernel);
   const damage = new Issues();
+  let doubtful = false;
   let i = 0;
-  for (const { vaddr, physical, size } of mappings(table, undefined, damage)) {
+  for (const { vaddr, physical, size, pageSize } of mappings(table, undefined, damage)) {
     const end = vaddr + BigInt(size);
     while (i < stretches.length && stretches[i].end <= vaddr) i++;
-    if (isZero(physical)) continue;
+    if (physical === zeros.huge || (physical >= zeros.first && physical < zeros.end)) continue;
+    const unknown = pageSize > kernel.pageSize ? zeros.huge === null : zeros.end === 0;
     for (let at = i; at < stretches.length && stretches[at].start < end; at++) {
       const stretch = stretches[at];
+      doubtful ||= unknown && isCounted(stretch);
       const from = stretch.start > vaddr ? stretch.start : vaddr;
       const to = stretch.end < end ? stretch.end : end;
       bytes[at] += Number(to - from);
@@ -59,11 +62,24 @@ function count(kernel: Kernel, table: PageTable, stretches: readonly Stretch[], 
   issues.addAll(damage);
   // Part of the tables would give numbers that are too low.
   if (damage.count > 0) return null;
-  return bytes.map((sum, at) => (NOT_COUNTED.some(word => stretches[at].flagWords?.includes(word)) ? 0 : sum));
+  if (doubtful) issues.add('missing-symbol', `the pages of zeros may be counted as present: ${zeros.lack}`);
+  return bytes.map((sum, at) => (isCounted(stretches[at]) ? sum : 0));
 }
 
-/** Whether a physical address is that of the page of zeros, or the huge one; where no symbol tells it is not told apart. */
-function zeroPages(kernel: Kernel): (physical: number) => boolean {
+const isCounted = ({ flagWords }: Stretch): boolean => !NOT_COUNTED.some(word => flagWords?.includes(word));
+
+/** Physical addresses of what is mapped where nothing was ever written. */
+interface ZeroPages {
+  /** Small pages, [first, end); `end` is 0 where they are not known. */
+  readonly first: number;
+  readonly end: number;
+  /** The huge page; -1 where there is none, null where it is not known. */
+  readonly huge: number | null;
+  /** What is not known of them. */
+  readonly lack: string;
+}
+
+function zeroPages(kernel: Kernel): ZeroPages {
   kernel.expect(NAMES);
   const { memory, pageSize } = kernel;
   const word = (name: string): bigint | null => {
@@ -75,9 +91,17 @@ function zeroPages(kernel: Kernel): (physical: number) => boolean {
   const mask = word('zero_page_mask');
   const at = mask === null ? (page?.address ?? null) : word('empty_zero_page');
   const first = at === null ? -1 : memory.translate(at);
-  const size = Number(mask ?? 0n) + pageSize;
   const huge = word('huge_zero_pfn');
-  // All ones while there is none.
-  const hugeFirst = huge === null ? -1 : Number(huge) * pageSize;
-  return physical => (first >= 0 && physical >= first && physical < first + size) || physical === hugeFirst;
+  const unknown = [...(first < 0 ? ['empty_zero_page'] : []), ...(huge === null ? ['huge_zero_pfn'] : [])];
+  return {
+    first,
+    end: first < 0 ? 0 : first + Number(mask ?? 0n) + pageSize,
+    huge: huge === null ? null : hugeZeroPage(kernel, huge),
+    lack: `where they are is not known (${unknown.join(', ')}); give the vmlinux of this kernel with --vmlinux`,
+  };
+}
+
+/** All ones while there is none. */
+function hugeZeroPage({ memory, pageSize }: Kernel, frame: bigint): number {
+  return frame === BigInt.asUintN(8 * memory.pointerSize, -1n) ? -1 : Number(frame) * pageSize;
 }
