@@ -19,9 +19,9 @@ export interface Answer {
   readonly json: unknown;
   /** Lines for people, without the trailing newline; may be long, so it is made on demand. */
   text(): Iterable<string>;
-  /** Findings; printed to standard error with text. With --json they are part of `json`, unless that is a list. */
+  /** Findings; printed to standard error behind the text, whose making may add some. With --json they are part of `json`, unless that is a list. */
   readonly issues: readonly Issue[];
-  /** True where something asked for could not be answered. */
+  /** True where something asked for could not be answered; looked at when all is printed. */
   readonly partial: boolean;
 }
 

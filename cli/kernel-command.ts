@@ -1,7 +1,7 @@
 // Commands that ask a kernel: opens the dump, its symbols and types, answers, and closes; what is missing for the whole answer becomes a finding of an empty one.
 import type { Command } from 'commander';
 import { type Kernel, Missing, openKernel } from 'kdumpling/analysis';
-import { Issues, MemoryFault } from 'kdumpling/reader';
+import { type Issue, Issues, MemoryFault } from 'kdumpling/reader';
 import { FileSource, ModuleFolder } from 'kdumpling/reader/node';
 import type { Answer, CommandContext } from './command.js';
 import {
@@ -24,12 +24,12 @@ export function addKernelOptions(command: Command): Command {
     .option('--json', 'print one JSON value');
 }
 
-/** What a command answers; findings about the answer go to the `issues` that it was given. */
+/** What a command answers; findings about the answer go to the `issues` that it was given, while the text is made too. */
 export interface KernelAnswer {
   /** A list, or an object that gets the member `issues`. */
   readonly json: readonly unknown[] | Readonly<Record<string, unknown>>;
   text(): Iterable<string>;
-  /** True where something asked for could not be answered. */
+  /** True where something asked for could not be answered; looked at when the text was printed. */
   readonly partial: boolean;
 }
 
@@ -84,9 +84,7 @@ async function answerFrom(
     needs?.tellNeeded(kernel, context.command ?? '', misses, issues);
   }
   misses?.stop();
-  const all = new Issues();
-  all.addAll(kernel.issues);
-  all.addAll(issues);
+  const all = () => [...kernel.issues, ...issues];
   context.answer(withIssues(answer, all), options);
 }
 
@@ -101,10 +99,18 @@ async function askOrMiss(kernel: Kernel, issues: Issues, empty: KernelAnswer['js
   }
 }
 
-function withIssues(answer: KernelAnswer, issues: Issues): Answer {
-  const { json, partial } = answer;
-  const whole = isList(json) ? json : { ...json, issues: jsonIssues(issues) };
-  return { json: whole, text: () => answer.text(), issues: issues.list(), partial };
+function withIssues(answer: KernelAnswer, issues: () => readonly Issue[]): Answer {
+  const { json } = answer;
+  return {
+    json: isList(json) ? json : { ...json, issues: jsonIssues(issues()) },
+    text: () => answer.text(),
+    get issues() {
+      return issues();
+    },
+    get partial() {
+      return answer.partial;
+    },
+  };
 }
 
 const isList = (json: KernelAnswer['json']): json is readonly unknown[] => Array.isArray(json);

@@ -129,5 +129,5 @@ export function* pageText(rows: readonly PageDetail[]): Iterable<string> {
 
 function useText({ use, cache, cacheName, inode }: PageDetail): string {
   if (cache !== null) return `${use}, of the cache ${cacheName ?? UNKNOWN} (${plain(cache)})`;
-  return inode === null ? use : `${use}, of the inode ${plain(inode)}`;
+  return inode === null ? (use ?? UNKNOWN) : `${use}, of the inode ${plain(inode)}`;
 }

@@ -133,17 +133,22 @@ function ofAll(kernel: Kernel, json: boolean, issues: Issues): KernelAnswer {
   if (json && frames > MOST_JSON_FRAMES)
     throw new UsageError(`${frames} pages are too many for one JSON value: leave --json out, or name pages`);
   const rows = function* (): Iterable<PageDetail> {
+    let lost = 0;
     for (const { startPfn, endPfn } of pieces) {
       for (let pfn = startPfn; pfn < endPfn; pfn++) {
         const row = details.of(pfn);
         if (row !== null) yield row;
+        else if (details.pages.fault.reason !== 'not-present') lost++;
       }
     }
+    if (lost > 0) issues.add('unreadable-pages', `${lost} pages are left out: their struct pages are not in the dump`);
   };
   return {
     json: json ? Array.from(rows(), shortPage) : [],
     text: () => pageTable(rows()),
-    partial: incomplete(issues),
+    get partial() {
+      return incomplete(issues);
+    },
   };
 }
 

@@ -211,7 +211,8 @@ function pageUses(kernel: Kernel): (paddr: number) => string | null {
     try {
       details ??= details === null ? null : new PageDetails(kernel, new Issues());
       const page = paddr < 0 ? null : (details?.of(Math.floor(paddr / kernel.pageSize)) ?? null);
-      return page === null ? null : `${page.use}${page.cacheName === null ? '' : ` ${page.cacheName}`}`;
+      if (page === null || page.use === null) return null;
+      return page.cacheName === null ? page.use : `${page.use} ${page.cacheName}`;
     } catch (error) {
       if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
       details ??= null;

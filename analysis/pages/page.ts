@@ -1,5 +1,5 @@
 // One page frame: what its struct page says, and what it is used for. Source: include/linux/mm_types.h, include/linux/page-flags.h, include/linux/mm.h (2.6.24 to 7.3).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { FAULT_SENTENCES, type FaultReason, type Issues, MemoryFault } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { type Get, hasStruct, struct } from '../object/index.js';
@@ -52,7 +52,8 @@ export interface PageDetail {
   readonly compound: { readonly head: number; readonly order: number } | null;
   /** The free block that it is in. */
   readonly freeBlock: { readonly pfn: number; readonly order: number } | null;
-  readonly use: PageUse;
+  /** Null where what would tell it is not in the dump. */
+  readonly use: PageUse | null;
   /** The kmem_cache of a slab's page. */
   readonly cache: bigint | null;
   readonly cacheName: string | null;
@@ -61,6 +62,8 @@ export interface PageDetail {
 }
 
 const MOST_NAME = 64;
+/** Memory that was there, and is not in the dump; a word that is no pointer leads elsewhere. */
+const LOST: ReadonlySet<FaultReason> = new Set(['excluded', 'unregistered', 'truncated']);
 
 /** A function that tells of a frame; null for one without a struct page that can be read, the reason is in its `fault`. What some values need and this kernel lacks is told once. */
 export class PageDetails {
@@ -114,10 +117,14 @@ export class PageDetails {
       return ask();
     } catch (error) {
       if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
-      if (!this.#told.has(error.message)) this.#issues.add('unknown', error.message);
-      this.#told.add(error.message);
+      this.#tell(error instanceof Missing ? `missing-${error.kind}` : 'unreadable-memory', error.message);
       return null;
     }
+  }
+
+  #tell(code: string, message: string): void {
+    if (!this.#told.has(message)) this.#issues.add(code, message);
+    this.#told.add(message);
   }
 
   of(pfn: number): PageDetail | null {
@@ -157,7 +164,7 @@ export class PageDetails {
       use,
       cache,
       cacheName: cache === null ? null : this.#nameOf(cache),
-      inode: use === 'page-cache' ? this.#inodeOf(this.#beside.mapping(owner)) : null,
+      inode: use === 'page-cache' ? this.#inodeOf(this.#beside.mapping(owner)) || null : null,
     };
   }
 
@@ -183,7 +190,7 @@ export class PageDetails {
     return null;
   }
 
-  #use(pfn: number): PageUse {
+  #use(pfn: number): PageUse | null {
     const beside = this.#beside;
     if (!beside.has(pfn)) return 'kernel';
     const flags = beside.flags(pfn);
@@ -199,7 +206,7 @@ export class PageDetails {
   }
 
   /** The low bits of page.mapping: anonymous, movable, both for KSM (4.8 and later; before, 2 stood for KSM beside 1). */
-  #byMapping(pfn: number, flags: number): PageUse {
+  #byMapping(pfn: number, flags: number): PageUse | null {
     const low = this.#beside.mappingLow(pfn) & 3;
     const { swapCache, swapBacked } = this.#masks;
     if (low === 1) return 'anonymous';
@@ -207,24 +214,32 @@ export class PageDetails {
     const refcount = this.#beside.refcount(pfn);
     if (refcount === 0) return 'unused';
     if (low === 2) return 'movable';
-    if (this.#isMapping(this.#beside.mapping(pfn))) return 'page-cache';
+    const mapped = this.#isMapping(this.#beside.mapping(pfn));
+    if (mapped === true) return 'page-cache';
     if ((flags & swapCache) !== 0 && (flags & swapBacked) === swapBacked) return 'swap-cache';
-    return 'kernel';
+    return mapped === null ? null : 'kernel';
   }
 
-  /** Some owners keep other things in this word: a mapping has an inode that points back. */
-  #isMapping(mapping: bigint): boolean {
-    return mapping !== 0n && (this.#host === null || this.#inodeOf(mapping) !== null);
+  /** Some owners keep other things in this word: a mapping has an inode that points back. Null where that is not in the dump. */
+  #isMapping(mapping: bigint): boolean | null {
+    if (mapping === 0n) return false;
+    if (this.#host === null) return true;
+    const inode = this.#inodeOf(mapping);
+    return inode === null ? null : inode !== 0n;
   }
 
+  /** 0 if there is none, null if it is not in the dump. */
   #inodeOf(mapping: bigint): bigint | null {
     try {
       const inode = this.#host?.(mapping) ?? 0n;
-      if (inode === 0n) return null;
-      return struct(this.#kernel, 'inode').word('i_mapping')(inode) === mapping ? inode : null;
+      if (inode === 0n) return 0n;
+      return struct(this.#kernel, 'inode').word('i_mapping')(inode) === mapping ? inode : 0n;
     } catch (error) {
-      if (error instanceof MemoryFault || error instanceof Missing) return null;
-      throw error;
+      if (error instanceof Missing) return 0n;
+      if (!(error instanceof MemoryFault)) throw error;
+      if (!LOST.has(error.reason)) return 0n;
+      this.#tell('unreadable-memory', `what some pages are used for cannot be told: ${FAULT_SENTENCES[error.reason]}`);
+      return null;
     }
   }
 

@@ -184,7 +184,7 @@ export function whatisText({ kind, object, offset, cache, state, symbol, module,
   const by = offset === null || offset === 0 ? '' : `+${hex(offset)}`;
   const of = module === null ? '' : ` [${module}]`;
   const whose = task === null ? '' : `PID ${task.pid ?? '?'} (${task.comm ?? '?'})`;
-  const frame = page === null ? '' : `page ${hex(page.pfn)}: ${page.use}`;
+  const frame = page === null ? '' : `page ${hex(page.pfn)}: ${page.use ?? 'of unknown use'}`;
   const start = object === null ? '' : hex(object);
   const told: Record<AddressKind, string> = {
     stack: `the stack of ${whose}${by}`,
