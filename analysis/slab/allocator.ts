@@ -35,5 +35,5 @@ export function slabAllocator(kernel: Kernel, issues: Issues): SlabAllocator {
   const addresses = [...listEntries(kernel, head, cache, 'list', issues, { name: 'slab_caches' })];
   if (addresses.length === 0)
     throw new Missing('symbol', 'slab_caches', 'the list of caches is empty or cannot be read');
-  return new Slub(kernel, directMapBy(kernel, addresses[0]), addresses, issues);
+  return new Slub(kernel, directMapBy(kernel, addresses), addresses, issues);
 }

@@ -50,11 +50,18 @@ export class DirectMap {
   }
 }
 
-/** Told by an object that lies in the map: a struct kmem_cache is one itself. @throws MemoryFault */
-export function directMapBy(kernel: Kernel, object: bigint): DirectMap {
-  const paddr = kernel.memory.translate(object);
-  if (paddr < 0) throw kernel.memory.fault.toError();
+/** Told by objects most of which lie in the map: a struct kmem_cache is a slab object itself, but for one or two that lie in the image. @throws MemoryFault */
+export function directMapBy(kernel: Kernel, objects: readonly bigint[]): DirectMap {
   const bits = kernel.memory.pointerSize === 8 ? 64 : 32;
+  const votes = new Map<bigint, number>();
+  for (const object of objects) {
+    const paddr = kernel.memory.translate(object);
+    if (paddr < 0) continue;
+    const base = BigInt.asUintN(bits, object - BigInt(paddr));
+    votes.set(base, (votes.get(base) ?? 0) + 1);
+  }
+  const [most] = [...votes].sort(([, a], [, b]) => b - a);
+  if (most === undefined) throw kernel.memory.fault.toError();
   const { end } = kernel.physical.bounds;
-  return new DirectMap(BigInt.asUintN(bits, object - BigInt(paddr)), bits, Math.min(end, MOST_EXACT));
+  return new DirectMap(most[0], bits, Math.min(end, MOST_EXACT));
 }

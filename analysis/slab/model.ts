@@ -33,7 +33,8 @@ export interface SlabCache {
   readonly objectSize: number;
   /** Bytes from one object to the next. */
   readonly slotSize: number;
-  readonly align: number;
+  /** Null where the kernel does not keep it. */
+  readonly align: number | null;
   /** Bytes of a slab, as the cache asks for them now: a slab made when memory was short may be smaller. */
   readonly slabSize: number;
   /** SLAB_… flags of include/linux/slab.h. */

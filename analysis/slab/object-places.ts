@@ -1,5 +1,9 @@
 // Objects that lists outside of their slabs hold (per-CPU freelists, sheaves, array_caches), kept as numbers and looked up slab by slab.
 
+import { hex, type Issues } from 'kdumpling/reader';
+import type { DirectMap } from './direct-map.js';
+import { ALLOCATED, UNKNOWN } from './model.js';
+
 const STATES = 8;
 
 export class ObjectPlaces {
@@ -46,3 +50,49 @@ export class ObjectPlaces {
     return this.#packed[i] % STATES;
   }
 }
+
+/** How the objects of one slab lie. */
+export interface ObjectRow {
+  /** Physical address of the first one. */
+  readonly first: number;
+  readonly objects: number;
+  readonly slotSize: number;
+}
+
+/** Gives the objects of a slab that lists outside of it hold their state; one that has another already is free twice. */
+export function overlayHeld(
+  map: DirectMap,
+  cache: string,
+  { first, objects, slotSize }: ObjectRow,
+  held: ObjectPlaces,
+  into: Uint8Array,
+  issues: Issues,
+): void {
+  const end = first + objects * slotSize;
+  for (let i = held.from(first); i < held.count; i++) {
+    const paddr = held.paddr(i);
+    if (paddr >= end) break;
+    const index = (paddr - first) / slotSize;
+    const state = held.state(i);
+    if (!Number.isInteger(index)) {
+      const message = `${hex(map.toVirtual(paddr))}, ${PLACE[state]} of ${cache}, lies between two objects`;
+      issues.add('misaligned-pointer', message, map.toVirtual(paddr));
+    } else if (into[index] === ALLOCATED || into[index] === UNKNOWN) into[index] = state;
+    else {
+      const message = `the object at ${hex(map.toVirtual(paddr))} of ${cache} is free twice: ${PLACE[into[index]]} and ${PLACE[state]}`;
+      issues.add('double-free', message, map.toVirtual(paddr));
+    }
+  }
+}
+
+/** Where an object of a state is, for findings. */
+const PLACE: readonly string[] = [
+  'allocated',
+  "on its slab's freelist",
+  'held by a CPU',
+  'in the shared array',
+  'in an alien array',
+  'in a barn',
+  'in an rcu_free sheaf',
+  'unknown',
+];

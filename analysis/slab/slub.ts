@@ -16,7 +16,7 @@ import {
   type SlabCache,
   UNKNOWN,
 } from './model.js';
-import { ObjectPlaces } from './object-places.js';
+import { ObjectPlaces, overlayHeld } from './object-places.js';
 import { hasSheaves, Sheaves } from './sheaves.js';
 import type { SlabPages } from './slab-pages.js';
 import { readSlubCaches, type SlubCache } from './slub-caches.js';
@@ -326,7 +326,7 @@ export class Slub implements SlabAllocator<SlubCache> {
       const message = `slab at ${hex(slab)} of ${cache.name}: its freelist has ${count} objects, but ${counts.inuse} of ${counts.objects} are said to be in use`;
       issues.add('freelist-count', message, slab);
     }
-    this.#overlay(cache, shape, held, into, issues);
+    overlayHeld(this.map, cache.name, shape, held, into, issues);
     return counts.objects;
   }
 
@@ -334,25 +334,6 @@ export class Slub implements SlabAllocator<SlubCache> {
   #unsure({ objects, inuse }: SlabCounts, met: number, into: Uint8Array): void {
     if (met >= objects - inuse) return;
     for (let i = 0; i < objects; i++) if (into[i] === ALLOCATED) into[i] = UNKNOWN;
-  }
-
-  #overlay(cache: SlubCache, shape: SlabShape, held: ObjectPlaces, into: Uint8Array, issues: Issues): void {
-    const { first, objects, slotSize } = shape;
-    const end = first + objects * slotSize;
-    for (let i = held.from(first); i < held.count; i++) {
-      const paddr = held.paddr(i);
-      if (paddr >= end) break;
-      const index = (paddr - first) / slotSize;
-      const state = held.state(i);
-      if (!Number.isInteger(index)) {
-        const message = `${hex(this.map.toVirtual(paddr))}, ${PLACE[state]} of ${cache.name}, lies between two objects`;
-        issues.add('misaligned-pointer', message, this.map.toVirtual(paddr));
-      } else if (into[index] === ALLOCATED || into[index] === UNKNOWN) into[index] = state;
-      else {
-        const message = `the object at ${hex(this.map.toVirtual(paddr))} of ${cache.name} is free twice: ${PLACE[into[index]]} and ${PLACE[state]}`;
-        issues.add('double-free', message, this.map.toVirtual(paddr));
-      }
-    }
   }
 
   /** What a walk that did not end at NULL ended at. True where it did. */
@@ -374,15 +355,3 @@ export class Slub implements SlabAllocator<SlubCache> {
     return false;
   }
 }
-
-/** Where an object of a state is, for findings. */
-const PLACE: readonly string[] = [
-  'allocated',
-  "on its slab's freelist",
-  'held by a CPU',
-  'in the shared array',
-  'in an alien array',
-  'in a barn',
-  'in an rcu_free sheaf',
-  'unknown',
-];
