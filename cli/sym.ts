@@ -117,7 +117,17 @@ class Lookup {
       this.partial = true;
       this.issues.add('symbols-unreadable', `not all names could be searched: ${error.message}`, error.address);
     }
+    this.#tellLack();
     return rows.length > 0 ? rows : [this.#noName(query)];
+  }
+
+  /** Once, and why, where symbols that no source has may match too. */
+  #tellLack(): void {
+    const { lack = '' } = this.#symbols;
+    if (lack === '') return;
+    this.partial = true;
+    if (!this.issues.has('symbols-incomplete'))
+      this.issues.add('symbols-incomplete', `not all symbols were searched: ${lack}`);
   }
 
   #byAddress(query: string, address: bigint): SymbolRow {

@@ -1,5 +1,5 @@
 // The symbols of all modules: each module's table is read when something in its memory, or a name, is asked for.
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { Issues, MemoryFault } from 'kdumpling/reader';
 import type { KernelSymbol, Symbols } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
@@ -7,6 +7,10 @@ import { moduleLayout } from './layout.js';
 import { moduleObjects } from './modules.js';
 import { ModuleSymbolTable, type SymbolOwner } from './symbol-table.js';
 
+/** Kernels that have no modules have it not, all others do. */
+const MODULES_CODE = '__module_address';
+/** A function of every kernel: the table of symbols is there. */
+const ANY_CODE = 'schedule';
 /** All tables together: no machine has as many. */
 const MOST_SYMBOLS = 1 << 22;
 
@@ -28,6 +32,7 @@ export class ModuleSymbols implements Symbols {
   #entries: readonly Entry[] | null = null;
   #regions: readonly Region[] = [];
   #symbols = 0;
+  readonly #lacks = new Set<string>();
 
   /** @param kernel with the symbols of the kernel itself */
   constructor(kernel: Kernel, issues: Issues) {
@@ -38,6 +43,10 @@ export class ModuleSymbols implements Symbols {
   /** '' until a module was found. */
   get source(): string {
     return this.#entries === null || this.#entries.length === 0 ? '' : 'modules';
+  }
+
+  get lack(): string {
+    return [...this.#lacks].join('; ');
   }
 
   /** Of the tables that have been read. */
@@ -95,6 +104,7 @@ export class ModuleSymbols implements Symbols {
       entry.table = this.#orTell(null, () =>
         this.#symbols > MOST_SYMBOLS ? null : ModuleSymbolTable.open(this.#kernel, entry.owner, this.#issues),
       );
+      if (entry.table === null) this.#lacks.add(`the symbols of the module ${entry.owner.name} cannot be read`);
       this.#symbols += entry.table?.count ?? 0;
     }
     return entry.table;
@@ -105,6 +115,7 @@ export class ModuleSymbols implements Symbols {
       // None while they are looked for: reading memory may ask for symbols.
       this.#entries = [];
       this.#entries = this.#orTell([], () => this.#find());
+      if (this.#hasNone()) this.#lacks.clear();
       this.#regions = regionsOf(this.#entries);
     }
     return this.#entries;
@@ -113,13 +124,22 @@ export class ModuleSymbols implements Symbols {
   #find(): Entry[] {
     const layout = moduleLayout(this.#kernel);
     const entries: Entry[] = [];
-    for (const object of moduleObjects(this.#kernel, this.#issues)) {
+    const damage = new Issues();
+    for (const object of moduleObjects(this.#kernel, damage)) {
       this.#orTell(null, () => {
         const [name, memory, perCpu] = [layout.name(object), layout.memory(object), layout.perCpu(object)];
         entries.push({ owner: { name, object, memory, perCpu }, table: undefined });
       });
     }
+    this.#issues.addAll(damage);
+    if (damage.count > 0) this.#lacks.add('modules may be missing from the list of them');
     return entries;
+  }
+
+  /** A kernel that was built without modules. */
+  #hasNone(): boolean {
+    const known = this.#kernel.symbols.resolve([MODULES_CODE, ANY_CODE]);
+    return known.has(ANY_CODE) && !known.has(MODULES_CODE);
   }
 
   /** What cannot be read or has no type here is told, and is no reason to answer nothing else. */
@@ -127,8 +147,9 @@ export class ModuleSymbols implements Symbols {
     try {
       return ask();
     } catch (error) {
+      if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
+      this.#lacks.add(`symbols of modules cannot be read: ${error.message}`);
       if (error instanceof Missing) return otherwise;
-      if (!(error instanceof MemoryFault)) throw error;
       this.#issues.add('module-symbols-unreadable', `symbols of modules: ${error.message}`, error.address);
       return otherwise;
     }

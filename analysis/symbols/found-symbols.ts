@@ -20,6 +20,8 @@ const PER_CPU_SECTION = '.data..percpu';
 const PER_CPU_START = '__per_cpu_start';
 /** A kernel's symbol table either has these, or no variables at all. */
 const VARIABLES = ['init_task', 'jiffies_64', 'runqueues'];
+/** A function that every table of symbols has. */
+const ANY_CODE = 'schedule';
 /** One variable of it is found by code; it tells where the section is. */
 const ANCHOR = 'runqueues';
 const PAGE = 4096n;
@@ -44,6 +46,14 @@ export class FoundSymbols implements Symbols {
 
   get source(): string {
     return this.#isNeeded() ? 'found' : '';
+  }
+
+  /** No table has the others. */
+  get lack(): string {
+    const table = this.#kernel.symbols.resolve([ANY_CODE]).size > 0;
+    return table && this.#isNeeded()
+      ? "the kernel's table of symbols has functions alone: variables only where they were found"
+      : '';
   }
 
   /** How many there may be. */

@@ -3,9 +3,12 @@ import type { KernelSymbol, Symbols } from './symbols.js';
 
 export class LayeredSymbols implements Symbols {
   readonly layers: readonly Symbols[];
+  readonly #lack: string;
 
-  constructor(layers: readonly Symbols[]) {
+  /** @param lack what no layer has, for people */
+  constructor(layers: readonly Symbols[], lack = '') {
     this.layers = layers;
+    this.#lack = lack;
   }
 
   /** Of all layers that have any, joined by a comma; '' if there is none. */
@@ -17,6 +20,10 @@ export class LayeredSymbols implements Symbols {
   /** Of the largest layer. */
   get count(): number {
     return this.layers.reduce((most, layer) => Math.max(most, layer.count), 0);
+  }
+
+  get lack(): string {
+    return [this.#lack, ...this.layers.map(layer => layer.lack ?? '')].filter(text => text !== '').join('; ');
   }
 
   resolve(names: Iterable<string>): Map<string, KernelSymbol> {

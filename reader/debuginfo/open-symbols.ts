@@ -50,7 +50,8 @@ export function openSymbols(space: SymbolSpace, options: SymbolOptions = {}): Op
   if (file !== null) layers.push(file);
   if (kallsyms !== null) layers.push(kallsyms);
   if (space.vmcoreinfo !== null) layers.push(new VmcoreinfoSymbols(space.vmcoreinfo));
-  const symbols = new LayeredSymbols(layers);
+  const lack = file === null && kallsyms === null ? "the kernel's table of symbols is not to be had" : '';
+  const symbols = new LayeredSymbols(layers, lack);
   if (layers.length === 0) {
     issues.add(
       'no-symbols',

@@ -21,6 +21,8 @@ export interface Symbols {
   /** Where these symbols come from: `kallsyms`, `symtab`, `system-map`, `vmcoreinfo`, `found`, `modules`; '' for none. */
   readonly source: string;
   readonly count: number;
+  /** Why `search` may not have found all symbols of the kernel and its modules, for people; '' or absent if it has. Looked at behind a search. */
+  readonly lack?: string;
   /** Addresses of many names in one pass; names that are not there are absent from the result. Of several symbols of one name it is the lowest. */
   resolve(names: Iterable<string>): Map<string, KernelSymbol>;
   /** Every symbol of a name, the lowest address first: static functions and variables may be several. */

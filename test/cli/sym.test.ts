@@ -126,3 +126,28 @@ realTest(
     );
   },
 );
+
+const parts = ['1', '2', '3'].map(part => realDump(`x86_64-6.1.split${part}.kdump`));
+
+realTest('a list of all symbols says what could not be searched', [...parts, realDump('arm64-6.1.elf')], t => {
+  const [first, second] = parts;
+  // Parts with the kernel's table of symbols, but without what modules are found with.
+  for (const dump of [second, `${first},${second}`]) {
+    const { rows, status, stderr } = rowsOf(dump, '*');
+    t.is(status, 1);
+    t.true(rows.length > 80_000);
+    t.deepEqual(
+      rows.filter(({ module }) => module !== null),
+      [],
+    );
+    t.regex(stderr, /"symbols-incomplete"[^}]*not all symbols were searched: symbols of modules cannot be read/);
+  }
+  const none = rowsOf(first, '*');
+  t.deepEqual([none.status, none.rows.length < 20], [1, true]);
+  t.regex(none.stderr, /the kernel's table of symbols is not to be had/);
+  const text = rowsOf(realDump('arm64-6.1.elf'), '--search', 'vmap_area');
+  t.is(text.status, 1);
+  t.regex(text.stderr, /has functions alone/);
+  // A name that has an answer needs no search.
+  t.deepEqual([rowsOf(second, 'schedule').status, rowsOf(second, 'schedule').rows.length], [0, 1]);
+});
