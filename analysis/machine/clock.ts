@@ -27,6 +27,12 @@ export function readClock(kernel: Kernel): Clock {
   return { bootNs, wallNs, uptimeNs: wallNs - bootNs, monotonicNs: wallNs - ahead };
 }
 
+/** Nanoseconds from one tick to the next, 1 / HZ: timekeeper.ntp_tick has them << 32 (3.13 and later). @throws Missing, MemoryFault */
+export function tickNs(kernel: Kernel): number {
+  const { address, timekeeper } = findTimekeeper(kernel);
+  return Number(timekeeper.word('ntp_tick')(address) >> 32n);
+}
+
 /**
  * tk_core became `struct tk_data` in 6.13 (commit 2cab490b41db) and an array of them, timekeeper_data, in 6.17 (commit 22c62b9a84b8); before, it was an anonymous struct
  * with a sequence counter in front.

@@ -7,3 +7,4 @@ export * from './slab-pages.js';
 export * from './slub.js';
 export type { SlubCache } from './slub-caches.js';
 export * from './slub-check.js';
+export * from './tracks.js';

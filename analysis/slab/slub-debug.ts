@@ -6,17 +6,22 @@ import { ALLOCATED, FREE } from './model.js';
 import { slabFlags } from './slab-flags.js';
 import type { Slub } from './slub.js';
 import type { SlubCache } from './slub-caches.js';
+import { infoEnd, type TrackReader, trackReader, trackText } from './tracks.js';
 
 const RED_INACTIVE = 0xbb;
 const RED_ACTIVE = 0xcc;
 const POISON_INUSE = 0x5a;
 const POISON_FREE = 0x6b;
 const POISON_END = 0xa5;
+/** Of a call chain in a finding: whatis tells all of it. */
+const MOST_CALLS = 8;
 
 /** A stretch of an object's slot that must hold one byte value. Offsets are from the object's start; the left red zone lies before it. */
 interface Stretch {
   readonly what: string;
   readonly code: string;
+  /** Who likely wrote there: whoever has the object, the object before it, or whoever gave it back. */
+  readonly suspect: 'owner' | 'before' | 'freed';
   readonly from: number;
   readonly to: number;
   readonly value: number;
@@ -29,12 +34,22 @@ export class DebugBytes {
   /** By state: of allocated and of free objects. */
   readonly #stretches: readonly (readonly Stretch[])[];
   readonly #slot: Uint8Array<ArrayBuffer>;
+  readonly #tracks: TrackReader | null;
+  readonly #padded: boolean;
 
-  private constructor(slub: Slub, cache: SlubCache, allocated: readonly Stretch[], free: readonly Stretch[]) {
+  private constructor(
+    slub: Slub,
+    cache: SlubCache,
+    padded: boolean,
+    allocated: readonly Stretch[],
+    free: readonly Stretch[],
+  ) {
     this.#slub = slub;
     this.#cache = cache;
     this.#stretches = [allocated, free];
     this.#slot = new Uint8Array(cache.slotSize);
+    this.#tracks = trackReader(slub.layout);
+    this.#padded = padded;
   }
 
   /** Null for caches without such bytes. @throws Missing */
@@ -50,13 +65,28 @@ export class DebugBytes {
     const zone = (value: number): Stretch[] =>
       redZone
         ? [
-            { what: 'the red zone before it', code: 'red-zone-overwritten', from: -redLeft, to: 0, value },
-            { what: 'the red zone behind it', code: 'red-zone-overwritten', from: objectSize, to: inuse, value },
+            {
+              what: 'the red zone before it',
+              code: 'red-zone-overwritten',
+              suspect: 'before',
+              from: -redLeft,
+              to: 0,
+              value,
+            },
+            {
+              what: 'the red zone behind it',
+              code: 'red-zone-overwritten',
+              suspect: 'owner',
+              from: objectSize,
+              to: inuse,
+              value,
+            },
           ]
         : [
             {
               what: 'the padding behind it',
               code: 'padding-overwritten',
+              suspect: 'owner',
               from: objectSize,
               to: inuse,
               value: POISON_INUSE,
@@ -65,7 +95,7 @@ export class DebugBytes {
     // Accounting may keep its own word of each object in the padding.
     const padding =
       poison && !has(flags.OBJ_EXT_IN_OBJ)
-        ? paddingOf(slub, cache, inuse, has(flags.STORE_USER), has(flags.KMALLOC))
+        ? paddingOf(slub, cache, has(flags.STORE_USER), has(flags.KMALLOC))
         : [];
     const free = poison && has(flags.OBJECT_POISON) ? poisonOf(objectSize, freeOffset, kernel.memory.pointerSize) : [];
     const allocated = [...zone(RED_ACTIVE), ...padding];
@@ -73,6 +103,7 @@ export class DebugBytes {
     return new DebugBytes(
       slub,
       cache,
+      poison,
       allocated.filter(sane),
       [...zone(RED_INACTIVE), ...padding, ...free].filter(sane),
     );
@@ -92,30 +123,88 @@ export class DebugBytes {
         issues.add('unreadable-slab', `objects of the slab at ${hex(slab)} of ${name}: ${error.message}`, slab);
         return;
       }
-      for (const stretch of this.#stretches[states[i]]) this.#compare(object, stretch, issues);
+      for (const stretch of this.#stretches[states[i]]) this.#compare(object, stretch, i === 0, issues);
     }
+    if (this.#padded) this.#checkEnd(first - redLeft, count, slab, issues);
   }
 
-  #compare(object: number, { what, code, from, to, value }: Stretch, issues: Issues): void {
+  #compare(object: number, stretch: Stretch, isFirst: boolean, issues: Issues): void {
     const { name, redLeft } = this.#cache;
-    const slot = this.#slot;
-    let at = from + redLeft;
-    while (at < to + redLeft && slot[at] === value) at++;
-    if (at === to + redLeft) return;
+    const { what, code, from, to, value } = stretch;
+    const at = otherThan(this.#slot, value, from + redLeft, to + redLeft);
+    if (at < 0) return;
     const place = this.#slub.map.toVirtual(object - redLeft + at);
-    const bytes = [...slot.subarray(at, Math.min(at + 8, to + redLeft))]
-      .map(byte => byte.toString(16).padStart(2, '0'))
-      .join(' ');
-    const message = `the object at ${hex(this.#slub.map.toVirtual(object))} of ${name}: ${what} has ${bytes} at ${hex(place)}, where ${hex(value)} should stand`;
+    const bytes = bytesText(this.#slot.subarray(at, Math.min(at + 8, to + redLeft)));
+    const who = this.#suspect(object, stretch, isFirst);
+    const message = `the object at ${hex(this.#slub.map.toVirtual(object))} of ${name}: ${what} has ${bytes} at ${hex(place)}, where ${hex(value)} should stand${who}`;
     issues.add(code, message, place);
   }
+
+  /** Who likely wrote, as the rest of a sentence. */
+  #suspect(object: number, { suspect }: Stretch, isFirst: boolean): string {
+    if (suspect === 'before' && isFirst) return '; no object lies before it: whoever has or had it wrote before its start';
+    const { map, kernel } = this.#slub;
+    const at = map.toVirtual(suspect === 'before' ? object - this.#cache.slotSize : object);
+    const whose = {
+      before: `the object before it, ${hex(at)}, likely: it was`,
+      owner: 'whoever has or had it, likely: it was',
+      freed: 'it was',
+    }[suspect];
+    try {
+      const tracks = this.#tracks?.of(this.#cache, at) ?? { allocated: null, freed: null };
+      const { allocated, freed } = tracks;
+      const told = [
+        ...(allocated === null ? [] : [`allocated ${trackText(kernel, allocated, MOST_CALLS)}`]),
+        ...(freed === null || suspect === 'owner' ? [] : [`freed ${trackText(kernel, freed, MOST_CALLS)}`]),
+      ];
+      if (told.length > 0) return `; ${whose} ${told.join('; ')}`;
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+    }
+    return suspect === 'before' ? `; the object before it, ${hex(at)}, likely wrote past its end` : '';
+  }
+
+  /** What is left of a slab behind its last object. */
+  #checkEnd(start: number, count: number, slab: bigint, issues: Issues): void {
+    const { map, kernel } = this.#slub;
+    const { name, slotSize } = this.#cache;
+    let size = kernel.pageSize;
+    while (Math.floor(size / slotSize) < count) size *= 2;
+    const from = start + count * slotSize;
+    // Accounting may keep its words of all objects there (7.0 and later).
+    const words = map.physicalOf(this.#slub.layout.accounting(slab));
+    const to = words >= from && words < start + size ? words : start + size;
+    const rest = new Uint8Array(to - from);
+    try {
+      kernel.physical.read(from, rest);
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+      issues.add('unreadable-slab', `the end of the slab at ${hex(slab)} of ${name}: ${error.message}`, slab);
+      return;
+    }
+    const at = otherThan(rest, POISON_INUSE, 0, rest.length);
+    if (at < 0) return;
+    const place = map.toVirtual(from + at);
+    const last = map.toVirtual(from - slotSize + this.#cache.redLeft);
+    const message = `the slab at ${hex(slab)} of ${name}: the padding behind its last object, ${hex(last)}, has ${bytesText(rest.subarray(at, at + 8))} at ${hex(place)}, where ${hex(POISON_INUSE)} should stand`;
+    issues.add('padding-overwritten', message, place);
+  }
 }
+
+/** The first byte of [from, to) that is another; -1 where all are the same. */
+function otherThan(bytes: Uint8Array, value: number, from: number, to: number): number {
+  for (let at = from; at < to; at++) if (bytes[at] !== value) return at;
+  return -1;
+}
+
+const bytesText = (bytes: Uint8Array): string => [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' ');
 
 /** A free object is filled but for its freelist pointer, where that lies in it. */
 function poisonOf(objectSize: number, freeOffset: number, word: number): Stretch[] {
   const filled = (from: number, to: number): Stretch => ({
     what: 'its poison (it was written to after it was freed)',
     code: 'use-after-free',
+    suspect: 'freed',
     from,
     to,
     value: POISON_FREE,
@@ -126,16 +215,17 @@ function poisonOf(objectSize: number, freeOffset: number, word: number): Stretch
 }
 
 /** Behind what the allocator keeps of an object: its freelist pointer, who took and freed it, how much was asked for (6.1 and later, kmalloc caches). */
-function paddingOf(slub: Slub, cache: SlubCache, inuse: number, tracked: boolean, isKmalloc: boolean): Stretch[] {
+function paddingOf(slub: Slub, cache: SlubCache, tracked: boolean, isKmalloc: boolean): Stretch[] {
   const { kernel } = slub;
-  let end = inuse;
-  if (cache.freeOffset >= inuse) end += kernel.memory.pointerSize;
+  let from = infoEnd(slub.layout.cache, cache);
   if (tracked) {
     if (!hasStruct(kernel, 'track')) return [];
-    end += 2 * struct(kernel, 'track').size;
-    // slub_debug_orig_size(): an unsigned int. The flag came with it (6.1, commit 6edf2576a6cc).
-    if (isKmalloc) end += 4;
+    from += 2 * struct(kernel, 'track').size;
+    // slub_debug_orig_size(): an unsigned int (6.1, commit 6edf2576a6cc), an unsigned long in 7.x. What may be padding or a part of it is not looked at.
+    if (isKmalloc) from += kernel.memory.pointerSize;
   }
   const to = cache.slotSize - cache.redLeft;
-  return [{ what: 'the padding behind it', code: 'padding-overwritten', from: end, to, value: POISON_INUSE }];
+  return [
+    { what: 'the padding behind it', code: 'padding-overwritten', suspect: 'owner', from, to, value: POISON_INUSE },
+  ];
 }

@@ -13,6 +13,8 @@ export interface SlubLayout {
   readonly slabCache: Get<bigint>;
   /** Whether a CPU, or nobody, may take objects from it; null where the kernel does not mark it. */
   readonly frozen: Get<number> | null;
+  /** Where accounting's words of a slab's objects lie (memcg_data, obj_exts), or 0. */
+  readonly accounting: Get<bigint>;
   readonly nodes: NodesLayout;
   /** The list_head by which a node has a slab on a list. */
   readonly link: string;
@@ -55,6 +57,7 @@ function makeLayout(kernel: Kernel): SlubLayout {
     freelist: slab.word('freelist'),
     slabCache: slab.word(slab.which('slab_cache', 'slab')),
     frozen: slab.has('frozen') ? slab.number('frozen') : null,
+    accounting: accounting(slab),
     nodes: nodesLayout(kernel, cache),
     link: slab.which('slab_list', 'lru'),
     cpu: cache.has('cpu_slab') ? cpuLayout(kernel, cache, slab) : null,
@@ -93,4 +96,12 @@ function nodesLayout(kernel: Kernel, cache: Struct): NodesLayout {
     node: pointers.offset('node'),
     barn: pointers.offset('barn'),
   };
+}
+
+/** Called memcg_data from 5.11 to 6.9 (commit 270c6a71460e), obj_cgroups before; the lowest bits are flags (OBJEXTS_FLAGS_MASK). */
+function accounting(slab: Struct): Get<bigint> {
+  const name = ['obj_exts', 'memcg_data', 'obj_cgroups'].find(one => slab.has(one));
+  if (name === undefined) return () => 0n;
+  const word = slab.word(name);
+  return address => word(address) & ~7n;
 }
