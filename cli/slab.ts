@@ -4,17 +4,21 @@ import {
   allocatedOf,
   type CacheUsage,
   cacheObjects,
+  namedTrack,
   OBJECT_STATES,
   type ObjectState,
   type SlabAllocator,
   type SlabCache,
+  SlabLookup,
   SlabPages,
   slabAllocator,
+  type Track,
 } from 'kdumpling/analysis/slab';
 import { hex, type Issues, printable } from 'kdumpling/reader';
 import type { CommandContext, DefineCommand } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+import { trackLines } from './track-lines.js';
 
 const SORTS = ['name', 'size', 'allocated', 'total', 'slabs', 'memory'] as const;
 
@@ -27,10 +31,10 @@ export const command: DefineCommand = context =>
   addKernelOptions(
     new Command()
       .description(
-        'List the slab caches, with how many of their objects are allocated; with CACHE its objects, slab by slab.',
+        'List the slab caches, with how many of their objects are allocated; with CACHE its objects, slab by slab, or the one at an address.',
       )
       .argument('<dump>', DUMP_HELP)
-      .argument('[cache]', 'a name, or the address of a kmem_cache (0x…)')
+      .argument('[cache]', 'a name, or the address (0x…) of a kmem_cache, or one in an object')
       .addOption(new Option('--sort <key>', 'the largest first, names in order').choices(SORTS))
       .addOption(new Option('--state <state...>', 'with CACHE: objects in these states only').choices(OBJECT_STATES)),
   )
@@ -95,6 +99,7 @@ const cell = (value: number | string, width: number): string => `${value}`.padSt
 
 function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
   const cache = allocator.caches.find(one => one.name === name || hex(one.address) === name.toLowerCase());
+  if (cache === undefined && ADDRESS.test(name)) return oneObject(allocator, BigInt(name), issues);
   if (cache === undefined) {
     issues.add('no-such-cache', `no cache is called ${name}, or lies there: a list of all has them`);
     return { json: { cache: null, objects: [] }, text: () => [], partial: true };
@@ -120,6 +125,37 @@ function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions
   }
   const text = () => [...cacheTable([{ cache, usage }]), ...lines];
   return { json: { cache: cacheJson({ cache, usage }), objects }, text, partial: issues.count > 0 };
+}
+
+const ADDRESS = /^0x[0-9a-f]{1,16}$/i;
+
+/** The object that an address is in. */
+function oneObject(allocator: SlabAllocator, address: bigint, issues: Issues): KernelAnswer {
+  const found = new SlabLookup(allocator, issues).at(address);
+  if (found === null) {
+    issues.add('no-such-cache', `no cache lies at ${hex(address)}, and no slab that it would be in`);
+    return { json: { cache: null, objects: [] }, text: () => [], partial: true };
+  }
+  const { cache, slab: at, object, offset, state, tracks } = found;
+  const row = { cache, usage: allocator.usage(cache, issues) };
+  const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(allocator.kernel, track));
+  const who = { allocated: named(tracks?.allocated), freed: named(tracks?.freed) };
+  return {
+    json: {
+      cache: cacheJson(row),
+      objects: object === null ? [] : [{ address: object, state }],
+      slab: at,
+      offset,
+      ...who,
+    },
+    *text() {
+      yield* cacheTable([row]);
+      yield `slab ${hex(at)}:`;
+      yield object === null ? '  none of its objects' : `  ${hex(object)}+${hex(offset ?? 0)}  ${state}`;
+      yield* trackLines(who);
+    },
+    partial: issues.count > 0,
+  };
 }
 
 function tellUnread({ unread }: SlabPages, issues: Issues): void {

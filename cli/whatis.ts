@@ -6,6 +6,7 @@ import { parseAddress } from './address-argument.js';
 import type { CommandContext, DefineCommand } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelOptions } from './kernel-command.js';
+import { trackLines } from './track-lines.js';
 
 export const command: DefineCommand = context =>
   addKernelOptions(
@@ -35,7 +36,11 @@ function whatis(context: CommandContext, dump: string, texts: string[], options:
     return {
       json: rows.filter(row => row !== null),
       *text() {
-        for (const row of rows) if (row !== null) yield printable(`${hex(row.address)}: ${whatisText(row)}`);
+        for (const row of rows) {
+          if (row === null) continue;
+          yield printable(`${hex(row.address)}: ${whatisText(row)}`);
+          yield* trackLines(row);
+        }
       },
       partial: issues.count > 0 || rows.some(row => row === null || row.kind === 'unknown'),
     };

@@ -7,4 +7,5 @@ export * from './slab-pages.js';
 export * from './slub.js';
 export type { SlubCache } from './slub-caches.js';
 export * from './slub-check.js';
+export * from './stack-depot.js';
 export * from './tracks.js';

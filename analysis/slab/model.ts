@@ -5,6 +5,7 @@ import type { Pages } from '../pages/index.js';
 import type { DirectMap } from './direct-map.js';
 import type { ObjectPlaces } from './object-places.js';
 import type { SlabPages } from './slab-pages.js';
+import type { Tracks } from './tracks.js';
 
 /** Where an object is; in this order in arrays of states. `rcu`: in an rcu_free sheaf, until its grace period ends. */
 export const OBJECT_STATES = ['allocated', 'free', 'cpu', 'shared', 'alien', 'barn', 'rcu', 'unknown'] as const;
@@ -76,6 +77,8 @@ export interface SlabAllocator<C extends SlabCache = SlabCache> {
    * @returns how many objects it has, -1 where its struct cannot be read or says what cannot be
    */
   states(cache: C, pfn: number, held: ObjectPlaces, into: Uint8Array, issues: Issues): number;
+  /** Who took and freed an object; null where its cache does not keep it. @throws MemoryFault */
+  tracks?(cache: C, object: bigint): Tracks | null;
   /** Whether the cache is as the allocator's own rules want it; what is not goes to `issues`. @param pages of all its caches. @throws Missing */
   check(pages: SlabPages, cache: C, issues: Issues): void;
 }

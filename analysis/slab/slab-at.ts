@@ -4,6 +4,7 @@ import { slabCache } from '../pages/index.js';
 import { OBJECT_STATES, type ObjectState, type SlabAllocator, type SlabCache } from './model.js';
 import type { ObjectPlaces } from './object-places.js';
 import { MOST_OBJECTS } from './slub-freelist.js';
+import type { Tracks } from './tracks.js';
 
 export interface SlabPlace {
   readonly cache: SlabCache;
@@ -14,7 +15,11 @@ export interface SlabPlace {
   /** From the object's start. */
   readonly offset: number | null;
   readonly state: ObjectState | null;
+  /** Who took and freed the object; null where its cache does not keep it. */
+  readonly tracks: Tracks | null;
 }
+
+type ObjectPlace = Pick<SlabPlace, 'object' | 'offset' | 'state' | 'tracks'>;
 
 export class SlabLookup {
   readonly #allocator: SlabAllocator;
@@ -42,8 +47,8 @@ export class SlabLookup {
     return { cache, slab, ...this.#objectAt(cache, head, paddr) };
   }
 
-  #objectAt(cache: SlabCache, head: number, paddr: number): Pick<SlabPlace, 'object' | 'offset' | 'state'> {
-    const none = { object: null, offset: null, state: null };
+  #objectAt(cache: SlabCache, head: number, paddr: number): ObjectPlace {
+    const none = { object: null, offset: null, state: null, tracks: null };
     const allocator = this.#allocator;
     const count = allocator.states(cache, head, this.#heldOf(cache), this.#states, this.#issues);
     if (count < 0) return none;
@@ -51,7 +56,9 @@ export class SlabLookup {
     const index = Math.floor((paddr - first) / cache.slotSize);
     if (index < 0 || index >= count) return none;
     const start = first + index * cache.slotSize;
-    return { object: allocator.map.toVirtual(start), offset: paddr - start, state: OBJECT_STATES[this.#states[index]] };
+    const object = allocator.map.toVirtual(start);
+    const tracks = allocator.tracks?.(cache, object) ?? null;
+    return { object, offset: paddr - start, state: OBJECT_STATES[this.#states[index]], tracks };
   }
 
   #heldOf(cache: SlabCache): ObjectPlaces {

@@ -6,7 +6,7 @@ import { ALLOCATED, FREE } from './model.js';
 import { slabFlags } from './slab-flags.js';
 import type { Slub } from './slub.js';
 import type { SlubCache } from './slub-caches.js';
-import { infoEnd, type TrackReader, trackReader, trackText } from './tracks.js';
+import { infoEnd, namedTrack, type Track, trackStackText } from './tracks.js';
 
 const RED_INACTIVE = 0xbb;
 const RED_ACTIVE = 0xcc;
@@ -34,7 +34,6 @@ export class DebugBytes {
   /** By state: of allocated and of free objects. */
   readonly #stretches: readonly (readonly Stretch[])[];
   readonly #slot: Uint8Array<ArrayBuffer>;
-  readonly #tracks: TrackReader | null;
   readonly #padded: boolean;
 
   private constructor(
@@ -48,7 +47,6 @@ export class DebugBytes {
     this.#cache = cache;
     this.#stretches = [allocated, free];
     this.#slot = new Uint8Array(cache.slotSize);
-    this.#tracks = trackReader(slub.layout);
     this.#padded = padded;
   }
 
@@ -94,9 +92,7 @@ export class DebugBytes {
           ];
     // Accounting may keep its own word of each object in the padding.
     const padding =
-      poison && !has(flags.OBJ_EXT_IN_OBJ)
-        ? paddingOf(slub, cache, has(flags.STORE_USER), has(flags.KMALLOC))
-        : [];
+      poison && !has(flags.OBJ_EXT_IN_OBJ) ? paddingOf(slub, cache, has(flags.STORE_USER), has(flags.KMALLOC)) : [];
     const free = poison && has(flags.OBJECT_POISON) ? poisonOf(objectSize, freeOffset, kernel.memory.pointerSize) : [];
     const allocated = [...zone(RED_ACTIVE), ...padding];
     const sane = (stretch: Stretch): boolean => stretch.from < stretch.to && stretch.to <= slotSize - redLeft;
@@ -142,7 +138,8 @@ export class DebugBytes {
 
   /** Who likely wrote, as the rest of a sentence. */
   #suspect(object: number, { suspect }: Stretch, isFirst: boolean): string {
-    if (suspect === 'before' && isFirst) return '; no object lies before it: whoever has or had it wrote before its start';
+    if (suspect === 'before' && isFirst)
+      return '; no object lies before it: whoever has or had it wrote before its start';
     const { map, kernel } = this.#slub;
     const at = map.toVirtual(suspect === 'before' ? object - this.#cache.slotSize : object);
     const whose = {
@@ -150,12 +147,12 @@ export class DebugBytes {
       owner: 'whoever has or had it, likely: it was',
       freed: 'it was',
     }[suspect];
+    const text = (track: Track): string => trackStackText(namedTrack(kernel, track), MOST_CALLS);
     try {
-      const tracks = this.#tracks?.of(this.#cache, at) ?? { allocated: null, freed: null };
-      const { allocated, freed } = tracks;
+      const { allocated, freed } = this.#slub.tracks(this.#cache, at) ?? { allocated: null, freed: null };
       const told = [
-        ...(allocated === null ? [] : [`allocated ${trackText(kernel, allocated, MOST_CALLS)}`]),
-        ...(freed === null || suspect === 'owner' ? [] : [`freed ${trackText(kernel, freed, MOST_CALLS)}`]),
+        ...(allocated === null ? [] : [`allocated ${text(allocated)}`]),
+        ...(freed === null || suspect === 'owner' ? [] : [`freed ${text(freed)}`]),
       ];
       if (told.length > 0) return `; ${whose} ${told.join('; ')}`;
     } catch (error) {

@@ -23,6 +23,7 @@ import { readSlubCaches, type SlubCache } from './slub-caches.js';
 import { checkSlubCache } from './slub-check.js';
 import { FREELIST_FORMS, type FreelistForm, FreelistWalker, MOST_OBJECTS, type SlabShape } from './slub-freelist.js';
 import { type CpuLayout, type SlubLayout, slubLayout } from './slub-layout.js';
+import { type TrackReader, type Tracks, trackReader } from './tracks.js';
 
 /** A slab as its struct says that it is. */
 export interface SlabCounts {
@@ -49,6 +50,7 @@ export class Slub implements SlabAllocator<SlubCache> {
   readonly layout: SlubLayout;
   readonly caches: readonly SlubCache[];
   readonly walker: FreelistWalker;
+  #tracks: { readonly reader: TrackReader | null } | null = null;
   readonly #perCpu: PerCpu;
   readonly #sheaves: Sheaves | null;
   readonly #nodes: readonly number[];
@@ -123,6 +125,12 @@ export class Slub implements SlabAllocator<SlubCache> {
 
   firstObject({ redLeft }: SlubCache, pfn: number): number {
     return pfn * this.kernel.pageSize + redLeft;
+  }
+
+  tracks(cache: SlubCache, object: bigint): Tracks | null {
+    this.#tracks ??= { reader: trackReader(this.layout.cache) };
+    const { reader } = this.#tracks;
+    return reader?.has(cache) === true ? reader.of(cache, object) : null;
   }
 
   check(pages: SlabPages, cache: SlubCache, issues: Issues): void {

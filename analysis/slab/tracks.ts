@@ -1,14 +1,13 @@
 // Who took an object and who gave it back, as SLAB_STORE_USER keeps it behind each. Source: mm/slub.c (struct track, get_track(), get_info_end(); 2.6.22 to 7.3).
-import { MemoryFault } from 'kdumpling/reader';
+import { hex, MemoryFault } from 'kdumpling/reader';
 import { wordAt } from '../collections/words.js';
 import type { Kernel } from '../kernel.js';
 import { tickNs } from '../machine/clock.js';
 import { Missing } from '../missing.js';
 import { type Get, hasStruct, type Struct, struct } from '../object/index.js';
-import { placeText, symbolPlace } from '../symbols/index.js';
+import { placeText, type SymbolPlace, symbolPlace } from '../symbols/index.js';
 import { slabFlags } from './slab-flags.js';
 import type { SlubCache } from './slub-caches.js';
-import type { SlubLayout } from './slub-layout.js';
 import { StackDepot } from './stack-depot.js';
 
 export interface Track {
@@ -29,6 +28,8 @@ export interface Tracks {
   readonly allocated: Track | null;
   readonly freed: Track | null;
 }
+
+export type TrackedCache = Pick<SlubCache, 'address' | 'freeOffset' | 'flags'>;
 
 interface TrackMembers {
   readonly addr: Get<bigint>;
@@ -51,8 +52,8 @@ export class TrackReader {
   readonly #clock: TrackClock | null;
   readonly #mask: bigint;
 
-  /** @throws Missing */
-  constructor({ cache }: SlubLayout) {
+  /** @param cache the layout of struct kmem_cache. @throws Missing */
+  constructor(cache: Struct) {
     const { kernel } = cache;
     this.#cache = cache;
     this.#track = struct(kernel, 'track');
@@ -67,12 +68,12 @@ export class TrackReader {
     this.#mask = slabFlags(kernel).STORE_USER;
   }
 
-  has(cache: SlubCache): boolean {
+  has(cache: Pick<SlubCache, 'flags'>): boolean {
     return (cache.flags & this.#mask) !== 0n;
   }
 
   /** @param object its address; both null for caches that keep none. @throws MemoryFault */
-  of(cache: SlubCache, object: bigint): Tracks {
+  of(cache: TrackedCache, object: bigint): Tracks {
     if (!this.has(cache)) return { allocated: null, freed: null };
     const first = object + BigInt(infoEnd(this.#cache, cache));
     return { allocated: this.#read(first), freed: this.#read(first + BigInt(this.#track.size)) };
@@ -96,9 +97,9 @@ export class TrackReader {
 }
 
 /** Null for caches of kernels that cannot have them. */
-export function trackReader(layout: SlubLayout): TrackReader | null {
+export function trackReader(cache: Struct): TrackReader | null {
   try {
-    return new TrackReader(layout);
+    return new TrackReader(cache);
   } catch (error) {
     if (!(error instanceof Missing)) throw error;
     return null;
@@ -106,7 +107,7 @@ export function trackReader(layout: SlubLayout): TrackReader | null {
 }
 
 /** get_info_end(): what the allocator keeps of an object begins behind its freelist pointer. */
-export function infoEnd(layout: Struct, { address, freeOffset }: SlubCache): number {
+export function infoEnd(layout: Struct, { address, freeOffset }: Pick<SlubCache, 'address' | 'freeOffset'>): number {
   const inuse = layout.number('inuse')(address);
   return freeOffset >= inuse ? inuse + layout.kernel.memory.pointerSize : inuse;
 }
@@ -143,13 +144,28 @@ function clockOf(kernel: Kernel): TrackClock | null {
   }
 }
 
-/** `by caller+0x12 (PID 33, CPU 1, 1.234 s before): a < b < c`. @param most calls of the chain, the innermost */
-export function trackText(kernel: Kernel, { caller, stack, cpu, pid, agoMs }: Track, most = Infinity): string {
-  const ago = agoMs === null ? '' : `, ${(agoMs / 1000).toFixed(3)} s before`;
-  const calls = stack?.slice(0, most).map(at => named(kernel, at)) ?? [];
-  const chain = calls.length === 0 ? '' : `: ${calls.join(' < ')}`;
-  return `by ${named(kernel, caller)} (PID ${pid}, CPU ${cpu}${ago})${chain}`;
+/** A track with names, as answers show it. */
+export interface NamedTrack extends Omit<Track, 'caller' | 'stack'> {
+  readonly caller: SymbolPlace;
+  readonly stack: readonly SymbolPlace[] | null;
 }
 
-const named = (kernel: Kernel, address: bigint): string =>
-  placeText(symbolPlace(kernel, address)) || `0x${address.toString(16)}`;
+export const namedTrack = (kernel: Kernel, track: Track): NamedTrack => ({
+  ...track,
+  caller: symbolPlace(kernel, track.caller),
+  stack: track.stack?.map(at => symbolPlace(kernel, at)) ?? null,
+});
+
+/** `by caller+0x12 (PID 33, CPU 1, 1.234 s before)`. */
+export function trackText({ caller, cpu, pid, agoMs }: NamedTrack): string {
+  const ago = agoMs === null ? '' : `, ${(agoMs / 1000).toFixed(3)} s before`;
+  return `by ${callText(caller)} (PID ${pid}, CPU ${cpu}${ago})`;
+}
+
+/** The same with the calls behind it: `: a < b < c`. @param most calls, the innermost */
+export function trackStackText(track: NamedTrack, most: number): string {
+  const calls = track.stack?.slice(0, most).map(callText) ?? [];
+  return `${trackText(track)}${calls.length === 0 ? '' : `: ${calls.join(' < ')}`}`;
+}
+
+export const callText = (place: SymbolPlace): string => placeText(place) || hex(place.address);

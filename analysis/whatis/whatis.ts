@@ -6,7 +6,7 @@ import { type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Module, modules } from '../modules/index.js';
 import { areaAt, type PageDetail, PageDetails, structPageAt, type VmallocArea, vmallocAreas } from '../pages/index.js';
-import { type ObjectState, SlabLookup, slabAllocator } from '../slab/index.js';
+import { type NamedTrack, namedTrack, type ObjectState, SlabLookup, slabAllocator, type Track } from '../slab/index.js';
 import { placeText } from '../symbols/index.js';
 import type { Task } from '../tasks/index.js';
 import { TaskStacks } from './stacks.js';
@@ -35,6 +35,9 @@ export interface WhatIs {
   /** From there. */
   readonly offset: number | null;
   readonly state: ObjectState | null;
+  /** Who took a slab object and who gave it back last, where its cache keeps that. */
+  readonly allocated: NamedTrack | null;
+  readonly freed: NamedTrack | null;
   /** Of an area of vmalloc space who made it. */
   readonly symbol: string | null;
   readonly module: string | null;
@@ -50,6 +53,8 @@ const NOTHING: Omit<WhatIs, 'address' | 'kind'> = {
   object: null,
   offset: null,
   state: null,
+  allocated: null,
+  freed: null,
   symbol: null,
   module: null,
   cpu: null,
@@ -136,10 +141,20 @@ export class Whatis {
   #slab(address: bigint): Found | null {
     const found = this.#slabs?.at(address) ?? null;
     if (found === null) return null;
-    const { cache, object, offset, state } = found;
+    const { cache, object, offset, state, tracks } = found;
     const task = object === null ? null : (this.#stacks?.taskAt(object) ?? null);
     const kind = object === null ? 'slack' : 'slab';
-    return { kind, cache: cache.name, object, offset, state, task: task === null ? null : who(task) };
+    const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(this.#kernel, track));
+    return {
+      kind,
+      cache: cache.name,
+      object,
+      offset,
+      state,
+      allocated: named(tracks?.allocated),
+      freed: named(tracks?.freed),
+      task: task === null ? null : who(task),
+    };
   }
 
   #module(address: bigint): Found | null {
