@@ -16,7 +16,12 @@ export function chosenCpus<T extends { readonly cpu: number | null }>(
 ): readonly T[] {
   if (wanted.length === 0) return rows;
   for (const cpu of wanted) {
-    if (!rows.some(row => row.cpu === cpu)) issues.add('no-such-cpu', `this kernel has no CPU ${cpu}`);
+    if (!rows.some(row => row.cpu === cpu)) tellNoCpu(String(cpu), issues);
   }
   return rows.filter(({ cpu }) => cpu !== null && wanted.includes(cpu));
+}
+
+/** Of a number or a range that is none of the dump's: the rest is answered. */
+export function tellNoCpu(cpus: string, issues: Issues): void {
+  issues.add('no-such-cpu', `this kernel has no CPU ${cpus}`);
 }

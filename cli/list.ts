@@ -2,12 +2,12 @@
 import { Command, Option } from 'commander';
 import type { Kernel } from 'kdumpling/analysis';
 import { chainNodes, hlistNodes, listNodes, llistNodes } from 'kdumpling/analysis/collections';
-import type { MemberValues } from 'kdumpling/analysis/object';
+import type { NamedValue } from 'kdumpling/analysis/object';
 import { hex, type Issues } from 'kdumpling/reader';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelOptions } from './kernel-command.js';
-import { memberOffset, printed, startAddress, valuesText } from './walk-arguments.js';
+import { elementLines, elementOf, memberOffset, PrintedMembers, plainMembers, startAddress } from './walk-arguments.js';
 
 interface ListArguments extends KernelOptions {
   readonly offset?: string;
@@ -21,7 +21,7 @@ interface ListArguments extends KernelOptions {
 interface ListRow {
   readonly address: bigint;
   readonly node: bigint;
-  readonly values: MemberValues | null;
+  readonly values: readonly NamedValue[] | null;
 }
 
 export const command: DefineCommand = context =>
@@ -33,7 +33,7 @@ export const command: DefineCommand = context =>
       .option('-o, --offset <struct.member>', 'the node in each element: STRUCT.MEMBER, or bytes')
       .option('-H, --head', 'START is the head alone and no element')
       .option('-r, --reverse', 'by way of prev')
-      .option('-s, --print <members>', 'members of each element, separated by commas')
+      .option('-s, --print <members>', 'members of each element, separated by commas; a path goes through pointers')
       .addOption(
         new Option('--kind <kind>', 'what the links are; chain: one pointer to the next')
           .choices(['list', 'hlist', 'llist', 'chain'])
@@ -42,7 +42,7 @@ export const command: DefineCommand = context =>
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  kdumpling list vmcore init_task -o task_struct.tasks --print pid,comm\n  kdumpling list vmcore modules --head -o module.list --print name',
+      '\nExamples:\n  kdumpling list vmcore init_task -o task_struct.tasks --print pid,comm,mm.owner.comm\n  kdumpling list vmcore modules --head -o module.list --print name',
     )
     .action((dump: string, start: string, options: ListArguments) => list(context, dump, start, options));
 
@@ -53,16 +53,19 @@ function list(context: CommandContext, dump: string, start: string, options: Lis
   }
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const { layout, offset } = memberOffset(kernel, options.offset);
-    const values = printed(layout, options.print);
+    const members = new PrintedMembers(kernel, layout, options.print);
     const rows: ListRow[] = [];
     for (const node of nodes(kernel, startAddress(kernel, start), offset, options, issues)) {
-      const address = BigInt.asUintN(64, node - BigInt(offset));
-      rows.push({ address, node, values: values?.(address) ?? null });
+      const address = elementOf(node, offset);
+      rows.push({ address, node, values: members.of(address) });
     }
+    const whole = issues.count === 0;
     return {
-      json: rows,
-      text: () => rows.map(row => `${hex(row.address)}${valuesText(row.values)}`),
-      partial: issues.count > 0,
+      json: rows.map(row => ({ ...row, values: plainMembers(row.values) })),
+      *text() {
+        for (const { address, values } of rows) yield* elementLines(hex(address), values);
+      },
+      partial: !members.tell(issues) || !whole,
     };
   });
 }

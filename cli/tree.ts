@@ -2,12 +2,12 @@
 import { Command, Option } from 'commander';
 import type { Kernel } from 'kdumpling/analysis';
 import { idrEntries, MapleWalk, radixTree, rbNodes, xarray } from 'kdumpling/analysis/collections';
-import { type MemberValues, type Struct, struct } from 'kdumpling/analysis/object';
+import { type NamedValue, struct } from 'kdumpling/analysis/object';
 import { hex, type Issues } from 'kdumpling/reader';
 import type { CommandContext, DefineCommand } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelOptions } from './kernel-command.js';
-import { memberOffset, printed, startAddress, valuesText } from './walk-arguments.js';
+import { elementLines, elementOf, memberOffset, PrintedMembers, plainMembers, startAddress } from './walk-arguments.js';
 
 interface TreeArguments extends KernelOptions {
   readonly type: 'rbtree' | 'radix' | 'xarray' | 'maple' | 'idr';
@@ -22,7 +22,7 @@ interface TreeRow {
   readonly address: bigint;
   readonly first: bigint | null;
   readonly last: bigint | null;
-  readonly values: MemberValues | null;
+  readonly values: readonly NamedValue[] | null;
 }
 
 export const command: DefineCommand = context =>
@@ -39,11 +39,11 @@ export const command: DefineCommand = context =>
       .option('-r, --root <struct.member>', 'START is a struct that has the root: STRUCT.MEMBER, or bytes')
       .option('-o, --offset <struct.member>', 'the rb_node in each element: STRUCT.MEMBER, or bytes')
       .option('--struct <name>', 'the struct that entries point at')
-      .option('-s, --print <members>', 'members of each element, separated by commas'),
+      .option('-s, --print <members>', 'members of each element, separated by commas; a path goes through pointers'),
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  kdumpling tree vmcore vmap_area_root -t rbtree -o vmap_area.rb_node --print va_start,va_end\n  kdumpling tree vmcore 0xffff… -t maple -r mm_struct.mm_mt --struct vm_area_struct --print vm_start',
+      '\nExamples:\n  kdumpling tree vmcore init_pid_ns -t idr -r pid_namespace.idr --struct pid --print level,numbers[0].nr\n  kdumpling tree vmcore 0xffff… -t maple -r mm_struct.mm_mt --struct vm_area_struct --print vm_start',
     )
     .action((dump: string, start: string, options: TreeArguments) => tree(context, dump, start, options));
 
@@ -51,20 +51,27 @@ function tree(context: CommandContext, dump: string, start: string, options: Tre
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const root = startAddress(kernel, start) + BigInt(memberOffset(kernel, options.root).offset);
     const node = memberOffset(kernel, options.offset);
-    const layout: Struct | null = options.struct === undefined ? node.layout : struct(kernel, options.struct);
-    const values = printed(layout, options.print);
+    const layout = options.struct === undefined ? node.layout : struct(kernel, options.struct);
+    const members = new PrintedMembers(kernel, layout, options.print);
     const rows: TreeRow[] = [];
     for (const { address, first, last } of entries(kernel, root, node.offset, options.type, issues)) {
       const isPointer = options.type === 'rbtree' || (address & 1n) === 0n;
-      rows.push({ address, first, last, values: isPointer ? (values?.(address) ?? null) : null });
+      rows.push({ address, first, last, values: isPointer ? members.of(address) : null });
     }
-    return { json: rows, text: () => rows.map(rowText), partial: issues.count > 0 };
+    const whole = issues.count === 0;
+    return {
+      json: rows.map(row => ({ ...row, values: plainMembers(row.values) })),
+      *text() {
+        for (const row of rows) yield* elementLines(headOf(row), row.values);
+      },
+      partial: !members.tell(issues) || !whole,
+    };
   });
 }
 
-function rowText({ address, first, last, values }: TreeRow): string {
+function headOf({ address, first, last }: TreeRow): string {
   const range = first === null ? '' : `  ${hex(first)}${last === null || last === first ? '' : `-${hex(last)}`}`;
-  return `${hex(address)}${range}${valuesText(values)}`;
+  return `${hex(address)}${range}`;
 }
 
 type Entry = Pick<TreeRow, 'address' | 'first' | 'last'>;
@@ -77,7 +84,8 @@ function* entries(
   issues: Issues,
 ): Iterable<Entry> {
   if (type === 'rbtree') {
-    for (const node of rbNodes(kernel, root, issues)) yield { address: node - BigInt(offset), first: null, last: null };
+    for (const node of rbNodes(kernel, root, issues))
+      yield { address: elementOf(node, offset), first: null, last: null };
   } else if (type === 'maple') {
     const walk = new MapleWalk(kernel, root, issues);
     for (const address of walk) yield { address, first: walk.first, last: walk.last };

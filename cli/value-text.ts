@@ -12,7 +12,7 @@ export function* memberLines(members: readonly NamedValue[], indent: string): It
   for (const { name, value } of members) yield* namedLines(name, value, indent);
 }
 
-function* namedLines(name: string, value: Value, indent: string): Iterable<string> {
+export function* namedLines(name: string, value: Value, indent: string): Iterable<string> {
   if (value.kind === 'members') {
     yield `${indent}${name} = {${value.members.length === 0 ? '}' : ''}`;
     if (value.members.length === 0) return;
@@ -67,8 +67,16 @@ function* runs(items: readonly Value[]): Iterable<Run> {
 const keyOf = (value: Value): string =>
   JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item));
 
+/** A value that takes one line; null for structs, and for lists of them. */
+export function inlineText(value: Value): string | null {
+  if (value.kind === 'members') return null;
+  if (value.kind !== 'list') return scalarText(value);
+  const [line, ...more] = [...listLines('', value.items, '')];
+  return more.length === 0 && line?.startsWith(' = ') === true ? line.slice(' = '.length) : null;
+}
+
 /** What is neither a struct nor a list. */
-function scalarText(value: Value): string {
+export function scalarText(value: Value): string {
   switch (value.kind) {
     case 'number':
       return value.value >= LARGE ? `${value.value} (${hex(value.value)})` : `${value.value}`;
@@ -76,6 +84,11 @@ function scalarText(value: Value): string {
       return JSON.stringify(value.value);
     case 'pointer':
       return value.value === 0n ? 'NULL' : `${hex(value.value)}${value.symbol === null ? '' : ` <${value.symbol}>`}`;
+    case 'string':
+      if (value.value === 0n) return 'NULL';
+      return `${hex(value.value)}${value.text === null ? '' : ` ${JSON.stringify(value.text)}`}`;
+    case 'null':
+      return value.at === '' ? 'behind NULL' : `NULL at ${value.at}`;
     case 'enum':
       return value.name === null ? `${value.value}` : `${value.name} (${value.value})`;
     case 'none':

@@ -3,14 +3,11 @@ import { hex, MemoryFault } from 'kdumpling/reader';
 import { declaration, memberPlace, plainType, sizeOfType, type Type } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
+import { MemberPath } from './member-path.js';
 import { scalarOf } from './scalar.js';
 import { completed } from './struct.js';
 import { typeNamed } from './type-name.js';
 import { plainValue, readValue, type Value } from './value.js';
-
-/** Steps of a path: a name, or an index. */
-const FIRST = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
-const NEXT = /\.([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
 
 /** The bits of a bitfield within the bytes at an object's address. */
 interface Bits {
@@ -46,13 +43,18 @@ export class KernelObject {
 
   /**
    * A member by its path as C writes it, `mm.pgd` or `cgroups.subsys[2]`; a pointer on the way is followed, as `->` and `[]` do.
-   * @throws Missing, MemoryFault
+   * @throws Missing, MemoryFault: for a pointer on the way that is NULL too
    */
   member(path: string): KernelObject {
-    return stepsOf(path).reduce<KernelObject>(
-      (at, step) => (typeof step === 'number' ? at.at(step) : at.#own(step)),
-      this,
-    );
+    const way = new MemberPath(this.kernel, this.type, path);
+    const { address, nullAt } = way.follow(this.address);
+    if (nullAt !== null) throw this.#isNull(path, nullAt);
+    return new KernelObject(this.kernel, way.place.type, address, way.place);
+  }
+
+  #isNull(path: string, at: string): MemoryFault {
+    const what = at === '' ? 'the pointer' : at;
+    return new MemoryFault('virtual', 0n, 1, 'not-present', `${what} is NULL, and ${path} lies behind it`);
   }
 
   /** Whether there is such a member: how a change between releases is told. A pointer on the way must lead somewhere. */
@@ -64,18 +66,6 @@ export class KernelObject {
       if (error instanceof Missing || error instanceof MemoryFault) return false;
       throw error;
     }
-  }
-
-  #own(name: string): KernelObject {
-    const owner = plainType(this.type).kind === 'pointer' ? this.deref() : this;
-    const type = completed(this.kernel, owner.type);
-    const place = memberPlace(type, name);
-    if (place === null) {
-      const plain = plainType(type);
-      const known = plain.kind === 'struct' || plain.kind === 'union' ? plain.name : plain.kind;
-      throw new Missing('member', `${known === '' ? '(anonymous)' : known}.${name}`);
-    }
-    return new KernelObject(this.kernel, place.type, owner.address + BigInt(place.offset), place);
   }
 
   /** What a pointer points at. @throws Missing, MemoryFault */
@@ -147,22 +137,6 @@ export class KernelObject {
   toString(): string {
     return `(${declaration(this.type, '')}) ${hex(this.address)}`;
   }
-}
-
-/** @throws Missing for a text that is no path */
-function stepsOf(path: string): (string | number)[] {
-  const steps: (string | number)[] = [];
-  let from = 0;
-  do {
-    const step = from === 0 ? FIRST : NEXT;
-    step.lastIndex = from;
-    const match = step.exec(path);
-    if (match === null)
-      throw new Missing('member', JSON.stringify(path), 'a path is written as `mm.pgd` or `list[2].next`');
-    steps.push(match[1] ?? Number(match[2]));
-    from = step.lastIndex;
-  } while (from < path.length);
-  return steps;
 }
 
 /** An object of a type, as C writes it in a cast, at an address. @throws Missing */

@@ -53,8 +53,8 @@ function base(kernel: Kernel, tag: NamedKind | undefined, name: string): Type | 
   if (types === null) return null;
   const kinds: readonly NamedKind[] = tag === undefined ? ['base', 'typedef', 'struct', 'union', 'enum'] : [tag];
   const names = SPELLINGS[name] === undefined ? [name] : [name, SPELLINGS[name]];
-  for (const kind of kinds) {
-    for (const one of names) {
+  for (const one of names) {
+    for (const kind of kinds) {
       const type = types.find(kind, one);
       if (type !== null && plainType(type).kind !== 'void') return type;
     }

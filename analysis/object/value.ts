@@ -11,10 +11,14 @@ export type Value =
   | { readonly kind: 'text'; readonly value: string }
   /** `symbol` is `name+0x…`, or null where the pointer is to no symbol. */
   | { readonly kind: 'pointer'; readonly value: bigint; readonly symbol: string | null }
+  /** A `char *`: `text` is what lies there up to its NUL, null where that is no text or cannot be read. */
+  | { readonly kind: 'string'; readonly value: bigint; readonly text: string | null }
   /** `name` is null for a value that the enum does not name. */
   | { readonly kind: 'enum'; readonly value: bigint; readonly name: string | null }
   | { readonly kind: 'list'; readonly items: readonly Value[] }
   | { readonly kind: 'members'; readonly members: readonly NamedValue[] }
+  /** The way to it ends at a pointer that is NULL: the path to that. */
+  | { readonly kind: 'null'; readonly at: string }
   /** What has no value, or whose value cannot be had. */
   | { readonly kind: 'none'; readonly why: string };
 
@@ -70,7 +74,7 @@ class Values {
       case 'enum':
         return enumValue(type, this.#word(place));
       case 'pointer':
-        return this.#pointer(this.#word(place));
+        return isChar(type.target) ? this.#string(this.#word(place)) : this.#pointer(this.#word(place));
       case 'float':
         return this.#float(address, type.size);
       case 'array':
@@ -105,9 +109,7 @@ class Values {
   }
 
   #array(element: Type, length: number, address: bigint, depth: number): Value {
-    const plain = plainType(element);
-    const text = plain.kind === 'int' && plain.size === 1 && plain.name === 'char';
-    if (text) return this.#text(address, length);
+    if (isChar(element)) return this.#text(address, length);
     const size = BigInt(Math.min(sizeOfType(element), Number.MAX_SAFE_INTEGER));
     const items: Value[] = [];
     for (let i = 0; i < length; i++) {
@@ -118,11 +120,21 @@ class Values {
     return { kind: 'list', items };
   }
 
+  #string(value: bigint): Value {
+    try {
+      const text = value === 0n ? null : this.#memory.text(value, MOST_TEXT);
+      return { kind: 'string', value, text: text !== null && isText(text) ? text : null };
+    } catch (error) {
+      if (!(error instanceof MemoryFault)) throw error;
+      return { kind: 'string', value, text: null };
+    }
+  }
+
   /** Text where it is text up to its NUL; else the bytes as numbers. */
   #text(address: bigint, length: number): Value {
     const bytes = this.#memory.bytes(address, Math.min(length, MOST_TEXT));
     const text = fixedText(bytes);
-    if (!/[\p{Cc}\ufffd]/u.test(text.replace(/[\t\n\r]/g, ''))) return { kind: 'text', value: text };
+    if (isText(text)) return { kind: 'text', value: text };
     return { kind: 'list', items: Array.from(bytes, byte => ({ kind: 'number', value: BigInt(byte) })) };
   }
 
@@ -147,12 +159,19 @@ class Values {
   }
 }
 
+const isText = (text: string): boolean => !/[\p{Cc}\ufffd]/u.test(text.replace(/[\t\n\r]/g, ''));
+
+function isChar(type: Type): boolean {
+  const plain = plainType(type);
+  return plain.kind === 'int' && plain.size === 1 && plain.name === 'char';
+}
+
 function enumValue(type: EnumType, value: bigint): Value {
   const name = type.enumerators.find(one => one.value === value)?.name ?? null;
   return { kind: 'enum', value, name };
 }
 
-/** As JSON: exact numbers as numbers, larger ones and pointers as bigint, what cannot be had as null. */
+/** As JSON: exact numbers as numbers, larger ones and pointers as bigint, `char *` with its text, what cannot be had and what lies behind NULL as null. */
 export function plainValue(value: Value): unknown {
   switch (value.kind) {
     case 'number':
@@ -165,6 +184,9 @@ export function plainValue(value: Value): unknown {
       return Object.fromEntries(value.members.map(one => [one.name, plainValue(one.value)]));
     case 'float':
       return Number.isFinite(value.value) ? value.value : null;
+    case 'string':
+      return { address: value.value, text: value.text };
+    case 'null':
     case 'none':
       return null;
     default:

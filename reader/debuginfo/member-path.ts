@@ -11,30 +11,45 @@ export interface MemberPlace {
   readonly bitSize: number;
 }
 
-const STEP = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
+/** A name, or the index of `[…]`. */
+export type MemberStep = string | number;
+
+const FIRST = /([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
+const NEXT = /\.([A-Za-z_]\w*)|\[(\d{1,9})\]/y;
 /** No struct of a kernel has as many anonymous members, at whatever depth. */
 const MOST_SEARCHED = 1024;
 
+/** The steps of a path as C writes it: `cgroups.subsys[2]`. Null for a text that is no path; [] for ''. */
+export function memberSteps(path: string): MemberStep[] | null {
+  const steps: MemberStep[] = [];
+  for (let from = 0; from < path.length; ) {
+    const step = from === 0 ? FIRST : NEXT;
+    step.lastIndex = from;
+    const match = step.exec(path);
+    if (match === null) return null;
+    steps.push(match[1] ?? Number(match[2]));
+    from = step.lastIndex;
+  }
+  return steps;
+}
+
 /** The place of `path` in a type; null if a step of it is not there. Pointers are not followed. */
-export function memberPlace(type: Type, path: string): MemberPlace | null {
+export function memberPlace(type: Type, path: string | readonly MemberStep[]): MemberPlace | null {
+  const steps = typeof path === 'string' ? memberSteps(path) : path;
+  if (steps === null) return null;
   let bits = 0;
   let bitSize = 0;
   let at = type;
-  let from = 0;
-  while (from < path.length) {
-    if (path[from] === '.' && from > 0) from++;
-    STEP.lastIndex = from;
-    const match = STEP.exec(path);
-    if (match === null || bitSize > 0) return null;
-    from = STEP.lastIndex;
+  for (const step of steps) {
     const plain = plainType(at);
-    if (match[2] !== undefined) {
+    if (bitSize > 0) return null;
+    if (typeof step === 'number') {
       if (plain.kind !== 'array') return null;
-      bits += Number(match[2]) * sizeOfType(plain.element) * 8;
+      bits += step * sizeOfType(plain.element) * 8;
       at = plain.element;
     } else {
       if (plain.kind !== 'struct' && plain.kind !== 'union') return null;
-      const found = findMember(plain, match[1], new Set());
+      const found = findMember(plain, step, new Set());
       if (found === null) return null;
       bits += found.bits;
       bitSize = found.bitSize;

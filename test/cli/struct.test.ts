@@ -9,6 +9,8 @@ interface Answer {
   readonly kind: string | null;
   readonly name: string | null;
   readonly size: number | null;
+  readonly signed: boolean | null;
+  readonly typedefs: readonly { name: string; type: string; declaration: string }[] | null;
   readonly types: readonly string[] | null;
   readonly members: readonly Record<string, unknown>[] | null;
   readonly enumerators: readonly { name: string; value: number }[] | null;
@@ -71,6 +73,77 @@ realTest('an enum', [core], t => {
   ]);
 });
 
+/** What drgn's prog.type() and crash's whatis say of them in 6.1's DWARF. */
+const NAMED = [
+  ['s32', 'int', 'int', 4, true, ['s32: __s32', '__s32: int']],
+  ['pid_t', 'int', 'int', 4, true, ['pid_t: __kernel_pid_t', '__kernel_pid_t: int']],
+  ['u64', 'int', 'long long unsigned int', 8, false, ['u64: __u64', '__u64: long long unsigned int']],
+  ['unsigned long', 'int', 'long unsigned int', 8, false, []],
+  ['bool', 'int', '_Bool', 1, false, ['bool: _Bool']],
+  ['struct list_head', 'struct', 'list_head', 16, null, []],
+  ['enum pid_type', 'enum', 'pid_type', 4, false, []],
+  ['union sigval', 'union', 'sigval', 8, null, []],
+  ['sigval_t', 'union', 'sigval', 8, null, ['sigval_t: union sigval']],
+  ['struct list_head *', 'pointer', 'struct list_head *', 8, null, []],
+  ['void', 'void', 'void', 0, null, []],
+] as const;
+
+for (const [from, options] of [
+  ['btf', []],
+  ['dwarf,btf', ['--vmlinux', realVmlinux('x86_64-6.1')]],
+] as const) {
+  // Of DWARF one that takes a pass over all of it, and one of the first unit.
+  const asked = from === 'btf' ? NAMED : NAMED.filter(([name]) => name === 'pid_t' || name === 'unsigned long');
+  realTest(`typedefs, base types, tags, pointers: from ${from}`, [core, ...options.slice(1)], t => {
+    for (const [name, kind, own, size, signed, typedefs] of asked) {
+      const answer = struct(core, name, ...options);
+      t.deepEqual(
+        [answer.status, answer.kind, answer.name, answer.size, answer.signed, answer.types?.join()],
+        [0, kind, own, size, signed, from],
+        name,
+      );
+      t.deepEqual(
+        answer.typedefs?.map(one => `${one.name}: ${one.type}`),
+        [...typedefs],
+        name,
+      );
+    }
+  });
+}
+
+realTest('a typedef as text, and values of what is no struct', [core], t => {
+  t.is(
+    kdumpling('struct', core, 'pid_t').stdout,
+    'typedef __kernel_pid_t pid_t;\ntypedef int __kernel_pid_t;\nint  4 bytes, signed\n',
+  );
+  t.regex(kdumpling('struct', core, 'atomic_t').stdout, /^typedef struct \{…\} atomic_t;\nstruct \{\n/);
+  t.regex(
+    kdumpling('struct', core, 'enum system_states', 'system_state').stdout,
+    /^enum system_states at 0x[0-9a-f]{16} = SYSTEM_RUNNING \(\d\)\n$/,
+  );
+  t.is(struct(core, 'enum system_states', 'system_state').objects?.[0].value as unknown, 'SYSTEM_RUNNING');
+  // The head of a list that is not empty points at its first element and at its last.
+  const pointers = struct(core, 'struct list_head *', 'modules', '2').objects?.map(one => one.value as unknown);
+  const head = struct(core, 'list_head', 'modules').objects?.[0].value ?? {};
+  t.deepEqual(pointers, [head['next'], head['prev']]);
+  t.is(kdumpling('struct', core, 'u64.x', 'jiffies_64').status, 2);
+});
+
+realTest('a pointer that is NULL on the way is the answer', [core], t => {
+  // The idle task has no memory of its own.
+  const { objects, status, issues } = struct(core, 'task_struct.mm.pgd,mm,comm', 'init_task');
+  t.is(status, 0);
+  t.deepEqual(objects?.[0].value, { 'mm.pgd': null, mm: '0x0', comm: 'swapper/0' });
+  t.deepEqual(
+    issues.map(({ code, message }) => `${code} ${message}`),
+    ['behind-null mm.pgd: mm is NULL'],
+  );
+  t.regex(kdumpling('struct', core, 'task_struct.mm.pgd', 'init_task').stdout, /^ {2}mm\.pgd = NULL at mm$/m);
+  const layout = struct(core, 'task_struct.mm.pgd');
+  t.is(layout.status, 1);
+  t.regex(layout.issues[0].message, /behind a pointer, in struct mm_struct, at its byte 72/);
+});
+
 realTest('values: text, numbers, pointers with their symbols, selected members', [core], t => {
   const whole = struct(core, 'uts_namespace', 'init_uts_ns');
   t.is(whole.status, 0);
@@ -114,16 +187,18 @@ realTest('the copies of a per-CPU variable: all of them, one, and what is no CPU
     struct(core, 'rq.cpu', 'runqueues:1,7-9').objects?.map(one => one.cpu),
     [1],
   );
-  for (const cpus of ['7', '', 'x', '1;2']) t.is(kdumpling('struct', core, 'rq', `runqueues:${cpus}`).status, 2, cpus);
+  const none = struct(core, 'rq.cpu', 'runqueues:7');
+  t.deepEqual([none.status, none.objects, none.issues.map(one => one.code)], [1, [], ['no-such-cpu']]);
+  for (const cpus of ['', 'x', '1;2']) t.is(kdumpling('struct', core, 'rq', `runqueues:${cpus}`).status, 2, cpus);
 });
 
 realTest('a member that is not there costs its own value only', [core], t => {
-  const { objects, status, issues } = struct(core, 'task_struct.comm,no_such,mm.pgd', 'init_task');
+  const { objects, status, issues } = struct(core, 'task_struct.comm,no_such,comm[16]', 'init_task');
   t.is(status, 1);
-  t.deepEqual(objects?.[0].value, { comm: 'swapper/0', no_such: null, 'mm.pgd': null });
+  t.deepEqual(objects?.[0].value, { comm: 'swapper/0', no_such: null, 'comm[16]': null });
   t.deepEqual(
     issues.map(issue => issue.message.split(':')[0]),
-    ['no_such', 'mm.pgd'],
+    ['no_such', 'comm[16]'],
   );
   const layout = struct(core, 'task_struct.no_such,pid');
   t.deepEqual([layout.status, layout.members?.map(one => one['name'])], [1, ['pid']]);
@@ -149,7 +224,16 @@ realTest('a type that the kernel does not have: names like it', [core], t => {
 realTest('wrong usage', [core], t => {
   t.is(kdumpling('struct', core, 'list_head', 'slab_caches', '0').status, 2);
   t.is(kdumpling('struct', core, 'list_head', 'no_such_symbol').status, 2);
-  t.is(kdumpling('struct', core, 'pid_type', 'init_task').status, 2);
+  for (const name of ['task_struct.', 'task_struct.pid,,comm', 'task_struct.mm..pgd', 'task_struct.comm['])
+    t.is(kdumpling('struct', core, name, 'init_task').status, 2, name);
+});
+
+realTest('a char * is told with its text', [core], t => {
+  // What the guest mounted first.
+  const { objects } = struct(core, 'file_system_type.name', 'rootfs_fs_type');
+  const name = objects?.[0].value['name'] as { address: string; text: string };
+  t.is(name.text, 'rootfs');
+  t.is(kdumpling('read', core, name.address, '7', '--raw').stdout, 'rootfs\0');
 });
 
 const big = realDump('s390x-6.1.elf');

@@ -43,6 +43,15 @@ def text(data):
     return list(data)
 
 
+# A char *: its text, where text lies there. Of a dump by QEMU drgn takes physical memory for addresses near 0.
+def string(object_):
+    try:
+        found = text(object_.string_() + b"\0") if object_.value_() >> 63 else None
+    except drgn.FaultError:
+        found = None
+    return {"address": hex(object_.value_()), "text": found if isinstance(found, str) else None}
+
+
 # As BTF has it: one length for all dimensions.
 def flat(object_, type_):
     if type_.kind != TypeKind.ARRAY:
@@ -78,6 +87,8 @@ def value(object_):
             return members(object_, type_) if type_.is_complete() else None
         if type_.kind == TypeKind.ARRAY:
             return array(object_, type_)
+        if type_.kind == TypeKind.POINTER and plain(type_.type).kind == TypeKind.INT and plain(type_.type).name == "char":
+            return string(object_)
         if type_.kind == TypeKind.POINTER:
             return hex(object_.value_())
         if type_.kind == TypeKind.ENUM:

@@ -1,7 +1,7 @@
 // Values by hand-made layouts; the bytes of bitfields are as gcc stores them on both byte orders.
 import test from 'ava';
 import { global, Missing } from 'kdumpling/analysis';
-import { KernelObject, objectAt, struct, typeNamed } from 'kdumpling/analysis/object';
+import { KernelObject, MemberPath, objectAt, plainValue, struct, typeNamed } from 'kdumpling/analysis/object';
 import { MemoryFault } from 'kdumpling/reader';
 import { BASE, compound, INT, int, madeKernel, pointerTo, U64 } from '../made-kernel.js';
 
@@ -153,6 +153,58 @@ test('what cannot be read is null in a whole value, and the rest is there', t =>
 });
 
 const kernel = madeKernel({ pieces: [{ paddr: 0, bytes: new Uint8Array(8) }], types: [task, INT] });
+
+test('a path through pointers: what lies behind them, NULL on the way, memory that is not there', t => {
+  const name = compound('struct', 'name', 16, [
+    ['text', pointerTo({ kind: 'const', name: '', target: CHAR }), 0],
+    ['next', pointerTo(compound('struct', 'name', 0, [])), 64],
+  ]);
+  const forwardName = { ...compound('struct', 'name', 0, []), complete: false };
+  const owner = compound('struct', 'owner', 32, [
+    ['name', pointerTo(forwardName), 0],
+    ['table', pointerTo(U64), 64],
+    ['pair', { kind: 'array', element: U32, length: 2 }, 128],
+  ]);
+  const words = (...values: readonly bigint[]) =>
+    bytesOf(values.length * 8, view => {
+      for (const [i, value] of values.entries()) view.setBigUint64(i * 8, value, true);
+    });
+  const made = madeKernel({
+    pieces: [
+      // Owners: one with all, one without a name, one whose name lies where nothing is.
+      {
+        paddr: 0x1000,
+        bytes: words(BASE + 0x2000n, BASE + 0x3000n, 0x7_0000_0005n, 0n, 0n, 0n, 0n, 0n, BASE + 0x9000n),
+      },
+      { paddr: 0x2000, bytes: words(BASE + 0x4000n, 0n) },
+      { paddr: 0x3000, bytes: words(10n, 11n, 12n) },
+      { paddr: 0x4000, bytes: new TextEncoder().encode('ext4\0') },
+    ],
+    types: [INT, U64, U32, CHAR, name, owner],
+  });
+  const value = (path: string, address: bigint) => new MemberPath(made, owner, path).value(address);
+  const [all, without, lost] = [BASE + 0x1000n, BASE + 0x1020n, BASE + 0x1040n];
+  t.deepEqual(value('name.text', all), { kind: 'string', value: BASE + 0x4000n, text: 'ext4' });
+  t.deepEqual(plainValue(value('name.text', all)), { address: BASE + 0x4000n, text: 'ext4' });
+  t.deepEqual(value('name.text[1]', all), { kind: 'number', value: BigInt('x'.charCodeAt(0)) });
+  t.deepEqual(value('table[2]', all), { kind: 'number', value: 12n });
+  t.deepEqual(value('pair[1]', all), { kind: 'number', value: 7n });
+  t.deepEqual(value('name.text', without), { kind: 'null', at: 'name' });
+  t.deepEqual(value('name[3].next', without), { kind: 'null', at: 'name' });
+  t.is(plainValue(value('name.text', without)), null);
+  t.is(value('name.text', lost).kind, 'none');
+  t.is(value('name', lost).kind, 'pointer');
+  for (const path of ['pair[2]', 'name.none', 'table.x', 'pair.x', 'pair[0][0]', 'name..text', ''])
+    t.throws(() => new MemberPath(made, owner, path), { instanceOf: Missing }, path);
+  const { owner: holder, place } = new MemberPath(made, owner, 'name.next');
+  t.deepEqual(
+    [holder.kind === 'struct' && holder.complete, place.offset],
+    [true, 8],
+    'a forward declaration is completed',
+  );
+  const fault = t.throws(() => objectAt(made, owner, without).member('name.next'), { instanceOf: MemoryFault });
+  t.regex(fault?.message ?? '', /name is NULL/);
+});
 
 test('what is missing is named', t => {
   const missing = (run: () => unknown) => t.throws(run, { instanceOf: Missing })?.message;

@@ -52,7 +52,7 @@ for (const [path, offset, bitOffset, bitSize] of [
   });
 }
 
-for (const path of ['x', 'a.b', 'g.', 'g..e', 'a[0]', 'c.d', 'g.f[', '1', 'g f', '.a'])
+for (const path of ['x', 'a.b', 'g.', 'g..e', 'a[0]', 'c.d', 'g.f[', '1', 'g f', '.a', 'g.[1]', 'g.f[1]x', 'g.f[1]]'])
   test(`no such path: ${path}`, t => t.is(memberPlace(outer, path), null));
 
 test('sizes', t => {
