@@ -33,8 +33,9 @@ function examine(context: CommandContext, dump: string[], options: DoctorOptions
     return {
       json: found,
       *text() {
-        for (const { code, message, address, evidence } of found) {
+        for (const { code, message, address, evidence, sure, why } of found) {
           yield `${code}: ${printable(message)}`;
+          yield `  ${sure}: ${printable(why)}`;
           if (address !== null && evidence !== null)
             yield `  ${hex(address)}: ${evidence.replaceAll(/(.{16})(?=.)/g, '$1 ')}`;
         }

@@ -4,6 +4,10 @@ import type { Kernel } from '../kernel.js';
 import { modules } from '../modules/index.js';
 import { SlabPages, slabAllocator } from '../slab/index.js';
 import { tasks } from '../tasks/index.js';
+import { timers } from '../timers/index.js';
+import { checkAreas } from './areas.js';
+import { checkPageFrames } from './page-frames.js';
+import { checkPageTables } from './page-tables.js';
 
 export interface Check {
   readonly about: string;
@@ -20,6 +24,15 @@ export const CHECKS = {
       for (const _ of modules(kernel, issues));
     },
   },
+  timers: {
+    about: 'timers: buckets of wheels and trees of clocks, each in the place of its expiry',
+    run: (kernel, issues) => {
+      timers(kernel, { wheel: true, hrtimers: true, buckets: true }, issues);
+    },
+  },
+  frames: { about: 'struct pages: flags and counts that cannot be, free lists', run: checkPageFrames },
+  areas: { about: 'memory areas of processes: order, places in their tree, owner, count', run: checkAreas },
+  tables: { about: 'page tables: entries that lead to no memory, or to memory that is free', run: checkPageTables },
 } as const satisfies Record<string, Check>;
 
 export type CheckName = keyof typeof CHECKS;

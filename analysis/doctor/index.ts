@@ -1,2 +1,3 @@
 export { CHECKS, type CheckName } from './checks.js';
 export * from './doctor.js';
+export type { Sure, Sureness } from './sureness.js';

@@ -2,6 +2,7 @@ export * from './allocator.js';
 export * from './cache-objects.js';
 export * from './model.js';
 export * from './object-places.js';
+export { hasSheaves } from './sheaves.js';
 export * from './slab-at.js';
 export * from './slab-pages.js';
 export * from './slub.js';

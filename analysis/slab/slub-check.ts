@@ -28,7 +28,7 @@ export function checkSlubCache(slub: Slub, pages: SlabPages, cache: SlubCache, i
   }
   if (!node.has('total_objects') || pages.unread > 0) return;
   if (foundSlabs === slabs && foundObjects === objects) return;
-  const message = `${cache.name} counts ${slabs} slabs with ${objects} objects, but the memory map has ${foundSlabs} with ${foundObjects} (a CPU that was stopped while it made or freed a slab explains one)`;
+  const message = `${cache.name} counts ${slabs} slabs with ${objects} objects, but the memory map has ${foundSlabs} with ${foundObjects}`;
   issues.add('slab-counters', message, cache.address);
 }
 
@@ -50,9 +50,14 @@ function checkPartial(slub: Slub, cache: SlubCache, place: NodePlace, issues: Is
   }
   const said = slub.nodeCount(place, 'nr_partial', cache, issues);
   if (said === count) return;
-  const lock = isLocked(slub, place) ? '; its list_lock is held: a CPU was stopped while it changed the list' : '';
+  const locked = isLocked(slub, place);
+  const lock = locked ? '; its list_lock is held: a CPU was stopped while it changed the list' : '';
   const message = `node ${place.id} of ${cache.name} counts ${said} partial slabs, its list has ${count}${lock}`;
-  issues.add('slab-counters', message, place.address + BigInt(node.offset('nr_partial')));
+  issues.add(
+    locked ? 'changing-slab-counters' : 'slab-counters',
+    message,
+    place.address + BigInt(node.offset('nr_partial')),
+  );
 }
 
 /** A raw spinlock that nobody holds is 0 on every architecture but for what lockdep adds behind it. */

@@ -1,5 +1,5 @@
 // SLUB: caches, and which of their objects are free. Source: mm/slub.c (2.6.33 to 7.3).
-import { HIGH, halves, hex, Issues, joinU64, LOW, MemoryFault, splitU64 } from 'kdumpling/reader';
+import { FAULT_SENTENCES, HIGH, halves, hex, Issues, joinU64, LOW, MemoryFault, splitU64 } from 'kdumpling/reader';
 import { listEntries, type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { nodeSpans, Pages } from '../pages/index.js';
@@ -357,7 +357,7 @@ export class Slub implements SlabAllocator<SlubCache> {
       wild: `${where} leads to ${pointer}, which is not in the slab`,
       misaligned: `${where} leads to ${pointer}, which lies between two objects`,
       cycle: `${where} is on it twice: it goes in a circle, as after a double free`,
-      unreadable: `${where} cannot be read`,
+      unreadable: `${where} cannot be read: ${FAULT_SENTENCES[walker.reason]}`,
     }[walker.end];
     issues.add(`freelist-${walker.end}`, `slab at ${hex(slab)} of ${cache.name}, ${list}: ${what}`, object ?? slab);
     return false;

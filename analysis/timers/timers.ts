@@ -30,6 +30,8 @@ export interface Timers {
 export interface TimersWanted {
   readonly wheel: boolean;
   readonly hrtimers: boolean;
+  /** Whether each timer of the wheel is in the bucket of its expiry is checked too. */
+  readonly buckets?: boolean;
 }
 
 const NAMES = [
@@ -51,7 +53,9 @@ export function timers(kernel: Kernel, wanted: TimersWanted, issues: Issues): Ti
   const online = ask('which CPUs were online', () => new Set(cpus(kernel, 'online')));
   const jiffies = ask('jiffies', () => jiffiesOf(kernel));
   const monotonic = wanted.hrtimers ? ask('the time', () => readClock(kernel).monotonicNs) : null;
-  const wheels = wanted.wheel ? ask('the timers of the wheel', () => wheelReader(kernel, jiffies, issues)) : null;
+  const wheels = wanted.wheel
+    ? ask('the timers of the wheel', () => wheelReader(kernel, jiffies, wanted.buckets === true, issues))
+    : null;
   const hrtimers = wanted.hrtimers
     ? ask('high-resolution timers', () => hrtimerReader(kernel, monotonic, issues))
     : null;
@@ -78,13 +82,13 @@ function jiffiesOf(kernel: Kernel): bigint {
   return BigInt.asUintN(kernel.arch.bits, kernel.memory.u64(kernel.address('jiffies_64')));
 }
 
-function wheelReader(kernel: Kernel, now: bigint | null, issues: Issues): (cpu: number) => Wheel[] {
+function wheelReader(kernel: Kernel, now: bigint | null, buckets: boolean, issues: Issues): (cpu: number) => Wheel[] {
   const copies = perCpu(kernel);
   const old = kernel.symbol('tvec_bases');
   if (kernel.symbol('timer_bases') === null && old !== null) {
     return cpu => [oldWheel(kernel, copies.address(old.address, cpu), cpu, now, issues)];
   }
-  const wheels = new Wheels(kernel, now, issues);
+  const wheels = new Wheels(kernel, now, buckets, issues);
   const bases = kernel.address('timer_bases');
   return cpu => wheels.of(copies.address(bases, cpu), cpu);
 }

@@ -34,11 +34,13 @@ export class Wheels {
   readonly #now: bigint | null;
   readonly #flags: Get<number>;
   readonly #buckets: number;
+  readonly #checked: boolean;
   /** A timer is in one bucket. */
   readonly #seen = new Set<bigint>();
 
-  /** @throws Missing */
-  constructor(kernel: Kernel, now: bigint | null, issues: Issues) {
+  /** @param checked whether each timer is in the bucket of its expiry. @throws Missing */
+  constructor(kernel: Kernel, now: bigint | null, checked: boolean, issues: Issues) {
+    this.#checked = checked;
     this.#kernel = kernel;
     this.#issues = issues;
     this.#now = now;
@@ -73,13 +75,14 @@ export class Wheels {
     const pending = new Bitmap(memory, this.#layout.address('pending_map')(address), this.#buckets);
     const heads = this.#layout.address('vectors')(address);
     const running = this.#layout.word('running_timer')(address);
+    const clock = this.#layout.word('clk')(address);
     const timers: Timer[] = [];
     const empty = this.#emptyBuckets(heads);
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
       if (empty(bucket) && !pending.has(bucket)) continue;
       const head = heads + BigInt(bucket * memory.pointerSize);
       const before = this.#issues.count;
-      const found = [...this.#inBucket(head, base, bucket, cpu)];
+      const found = [...this.#inBucket(head, base, bucket, cpu, clock)];
       for (const timer of found) timers.push(timer);
       // Of a list that was cut nothing is counted.
       const cut = this.#issues.count > before;
@@ -92,7 +95,7 @@ export class Wheels {
     return {
       base,
       address,
-      clock: this.#layout.word('clk')(address),
+      clock,
       running: running === 0n ? null : running,
       timers: timers.sort(byExpiry(this.#now, arch.bits)),
     };
@@ -113,7 +116,7 @@ export class Wheels {
     };
   }
 
-  *#inBucket(head: bigint, base: string, bucket: number, cpu: number): Generator<Timer, void> {
+  *#inBucket(head: bigint, base: string, bucket: number, cpu: number, clock: bigint): Generator<Timer, void> {
     const name = `bucket ${bucket} of the ${base} timers of CPU ${cpu}`;
     const ofNode = struct(this.#kernel, 'timer_list').container('entry');
     for (const node of hlistNodes(this.#kernel, head, this.#issues, { name })) {
@@ -133,10 +136,29 @@ export class Wheels {
           timer,
         );
       }
-      yield this.#read(timer);
+      const row = this.#read(timer);
+      if (this.#checked) this.#checkExpiry(row, bucket, name, clock);
+      yield row;
     }
   }
+
+  /** What was overdue when it was queued is where the clock was then; what is too far off is in the last level. */
+  #checkExpiry({ timer, expires }: Timer, bucket: number, name: string, clock: bigint): void {
+    const level = Math.floor(bucket / BUCKETS_OF_LEVEL);
+    if (expires === null || level === this.#buckets / BUCKETS_OF_LEVEL - 1) return;
+    if (level === 0 && BigInt.asIntN(this.#kernel.arch.bits, expires - clock) < 0n) return;
+    const wanted = Number(((expires >> BigInt(level * LEVEL_SHIFT)) + 1n) % BigInt(BUCKETS_OF_LEVEL));
+    const exact = Number(expires % BigInt(BUCKETS_OF_LEVEL));
+    const index = bucket % BUCKETS_OF_LEVEL;
+    if (index === wanted || (level === 0 && index === exact)) return;
+    const message = `the timer ${hex(timer)} in ${name} expires at ${expires}, which is another bucket's`;
+    this.#issues.add('damaged-timer-wheel', message, timer);
+  }
 }
+
+/** calc_wheel_index(): each level has 64 buckets, of 8 times the jiffies of those of the level below. */
+const BUCKETS_OF_LEVEL = 64;
+const LEVEL_SHIFT = 3;
 
 /** NEXT_TIMER_MAX_DELTA: no wheel lags behind, or runs ahead, by more. */
 const FAR = 1n << 30n;

@@ -94,7 +94,7 @@ class Descent {
       if (!(error instanceof MemoryFault)) throw error;
       this.#issues?.add(
         'page-table-unreadable',
-        `the ${level.name} table at physical ${hex(table)}: ${error.message}`,
+        `the ${level.name} table at physical ${hex(table)}, of the addresses from ${hex(base)}: ${error.message}`,
         table,
       );
       this.#done.add(key);

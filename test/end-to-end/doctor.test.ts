@@ -2,19 +2,19 @@
 import { closeSync, constants, copyFileSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { openKernel } from 'kdumpling/analysis';
+import { type Kernel, openKernel } from 'kdumpling/analysis';
+import { type CheckName, doctor, type Finding, type Sureness } from 'kdumpling/analysis/doctor';
+import { pageTableOf, processMemory } from 'kdumpling/analysis/mm';
+import { struct } from 'kdumpling/analysis/object';
+import { freeBlocks, Pages, pageFlagNames, zoneBits } from 'kdumpling/analysis/pages';
+import { slabAllocator } from 'kdumpling/analysis/slab';
+import { taskOfPid } from 'kdumpling/analysis/tasks';
+import { timers } from 'kdumpling/analysis/timers';
+import { Issues } from 'kdumpling/reader';
 import { openFile } from 'kdumpling/reader/node';
 import { dir } from 'tmp-promise';
 import { kdumpling } from '../kdumpling.js';
 import { realDump, realTest, realTruth } from '../real.js';
-
-interface Finding {
-  readonly check: string;
-  readonly code: string;
-  readonly message: string;
-  readonly address: string | null;
-  readonly evidence: string | null;
-}
 
 interface TrueCache {
   readonly name: string;
@@ -32,10 +32,16 @@ interface TrueAddress {
 const parsed = <T>(name: string, file: string): T =>
   JSON.parse(readFileSync(realTruth(`${name}/json/${file}.json`), 'utf8')) as T;
 
-function doctor(t: ExecutionContext, dump: string): readonly Finding[] {
-  const { status, stdout, stderr } = kdumpling('doctor', dump, '--only', 'slab', '--json');
-  t.is(status, 0, stderr);
-  return JSON.parse(stdout) as Finding[];
+async function examine(t: ExecutionContext, dump: string, checks: readonly CheckName[]): Promise<Finding[]> {
+  const file = await openFile(dump);
+  try {
+    const issues = new Issues();
+    const found = [...doctor(await openKernel(file), checks, issues)];
+    t.deepEqual([...issues], []);
+    return found;
+  } finally {
+    file.close();
+  }
 }
 
 for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1', 'trace-6.1', 'trace-live-6.1']) {
@@ -46,31 +52,51 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1', 'trace-6.1', 'trace
   });
 }
 
+interface FileOffsets {
+  /** Of the first PT_LOAD. */
+  readonly first: number;
+  readonly of: (vaddr: bigint) => number;
+}
+
 /** A dump whose words are changed one by one, by virtual address. */
 class Patient {
   readonly #file: number;
   readonly #before: { readonly at: number; readonly bytes: Buffer }[] = [];
-  readonly #offset: (vaddr: bigint) => number;
+  readonly #offset: FileOffsets;
 
-  constructor(path: string, offset: (vaddr: bigint) => number) {
+  constructor(path: string, offset: FileOffsets) {
     this.#file = openSync(path, 'r+');
     this.#offset = offset;
   }
 
   read(vaddr: bigint): bigint {
     const bytes = Buffer.alloc(8);
-    readSync(this.#file, bytes, 0, 8, this.#offset(vaddr));
+    readSync(this.#file, bytes, 0, 8, this.#offset.of(vaddr));
     return bytes.readBigUInt64LE();
   }
 
   write(vaddr: bigint, value: bigint): void {
-    const at = this.#offset(vaddr);
+    this.#replace(this.#offset.of(vaddr), value);
+  }
+
+  #replace(at: number, value: bigint): void {
     const bytes = Buffer.alloc(8);
     readSync(this.#file, bytes, 0, 8, at);
     this.#before.push({ at, bytes });
     const changed = Buffer.alloc(8);
     changed.writeBigUInt64LE(BigInt.asUintN(64, value));
     writeSync(this.#file, changed, 0, 8, at);
+  }
+
+  /** A word in the notes, ahead of all memory. */
+  writeNote(value: bigint, changed: bigint): void {
+    const notes = Buffer.alloc(this.#offset.first);
+    readSync(this.#file, notes, 0, notes.length, 0);
+    const wanted = Buffer.alloc(8);
+    wanted.writeBigUInt64LE(value);
+    const at = notes.indexOf(wanted);
+    if (at < 0) throw new Error('no note has it');
+    this.#replace(at, changed);
   }
 
   heal(): void {
@@ -99,12 +125,16 @@ interface Planted {
   readonly what: string;
   readonly plant: (patient: Patient) => void;
   readonly code: string;
-  readonly address: bigint;
+  readonly address: bigint | null;
   /** What every message names. */
   readonly names: string | RegExp;
+  /** `certain` if left out. */
+  readonly sure?: Sureness;
 }
 
-async function planted(t: ExecutionContext, name: string, list: readonly Planted[]) {
+type Plants = readonly Planted[] | ((kernel: Kernel, patient: Patient) => readonly Planted[]);
+
+async function planted(t: ExecutionContext, name: string, checks: readonly CheckName[], plants: Plants) {
   const { path, cleanup } = await dir({ unsafeCleanup: true });
   const source = realDump(`${name}.elf`);
   const copy = join(path, 'dump.elf');
@@ -117,26 +147,30 @@ async function planted(t: ExecutionContext, name: string, list: readonly Planted
   readSync(file, header, 0, header.length, 0);
   closeSync(file);
   const first = Number(header.readBigUInt64LE(Number(header.readBigUInt64LE(32)) + 56 + 8));
-  const patient = new Patient(copy, vaddr => first + kernel.memory.translate(vaddr));
+  const patient = new Patient(copy, { first, of: vaddr => first + kernel.memory.translate(vaddr) });
   try {
-    for (const one of list) {
+    for (const one of typeof plants === 'function' ? plants(kernel, patient) : plants) {
       one.plant(patient);
-      const { what, code, address, names } = one;
-      const found = doctor(t, copy);
-      const hit = found.filter(finding => finding.code === code && finding.address === `0x${address.toString(16)}`);
-      t.true(hit.length > 0, `${what}: ${JSON.stringify(found)}`);
+      const { what, code, address, names, sure = 'certain' } = one;
+      const found = await examine(t, copy, checks);
+      const hit = found.filter(finding => finding.code === code && finding.address === address);
+      t.true(hit.length > 0, `${what}: ${found.map(({ message }) => message).join()}`);
+      t.deepEqual([...new Set(hit.map(finding => finding.sure))], [sure], what);
       t.true(
-        hit.every(({ message, evidence }) => message.match(names) !== null && evidence !== null),
+        hit.every(
+          ({ message, evidence }) =>
+            message.match(names) !== null && (evidence !== null || code.startsWith('page-table')),
+        ),
         what,
       );
       // Whatever else is told is of the same cache.
       t.true(
         found.every(({ message }) => message.match(names) !== null),
-        `${what}: ${JSON.stringify(found)}`,
+        `${what}: ${found.map(({ message }) => message).join()}`,
       );
       patient.heal();
     }
-    t.deepEqual(doctor(t, copy), []);
+    t.deepEqual(await examine(t, copy, checks), []);
   } finally {
     patient.close();
     dump.close();
@@ -170,83 +204,88 @@ realTest('doctor: damage planted in freelists, lists and counters of 6.1', [real
   const cache = BigInt(filp.address);
   // Offsets of 6.1: struct slab {slab_list 8, slab_cache 24, counters 40}, kmem_cache {list 104, node 216}, kmem_cache_node {nr_partial 8, partial 16, nr_slabs 32, total_objects 40}.
   let node = 0n;
-  await planted(t, name, [
-    {
-      what: 'freed twice in a row',
-      plant: it => follow(it, filp, free.at, free.at),
-      code: 'freelist-cycle',
-      address: free.at,
-      names: 'filp',
-    },
-    {
-      what: 'a wild pointer',
-      plant: it => follow(it, filp, free.at, 0xdead_beef_0000n),
-      code: 'freelist-wild',
-      address: free.at,
-      names: 'filp',
-    },
-    {
-      what: 'a pointer between two objects',
-      plant: it => follow(it, filp, free.at, free.at + 8n),
-      code: 'freelist-misaligned',
-      address: free.at,
-      names: 'filp',
-    },
-    {
-      what: 'a coded pointer overwritten',
-      plant: it => it.write(free.at + BigInt(filp.freelistOffset), 0n),
-      code: 'freelist-wild',
-      address: free.at,
-      names: 'filp',
-    },
-    {
-      what: "on the freelist and a CPU's",
-      plant: it => follow(it, kmalloc, both.at, held.at),
-      code: 'double-free',
-      address: held.at,
-      names: both.cache,
-    },
-    {
-      what: 'a slab of another cache',
-      plant: it => it.write(slab + 24n, task),
-      code: 'slab-of-another-cache',
-      address: slab,
-      names: /filp|task_struct/,
-    },
-    {
-      what: 'one object more in use',
-      plant: it => it.write(slab + 40n, it.read(slab + 40n) + 1n),
-      code: 'freelist-count',
-      address: slab,
-      names: 'filp',
-    },
-    {
-      what: 'a wrong number of partial slabs',
-      plant: it => {
-        node = it.read(cache + 216n);
-        it.write(node + 8n, it.read(node + 8n) + 1n);
+  await planted(
+    t,
+    name,
+    ['slab'],
+    [
+      {
+        what: 'freed twice in a row',
+        plant: it => follow(it, filp, free.at, free.at),
+        code: 'freelist-cycle',
+        address: free.at,
+        names: 'filp',
       },
-      code: 'slab-counters',
-      get address() {
-        return node + 8n;
+      {
+        what: 'a wild pointer',
+        plant: it => follow(it, filp, free.at, 0xdead_beef_0000n),
+        code: 'freelist-wild',
+        address: free.at,
+        names: 'filp',
       },
-      names: 'filp',
-    },
-    {
-      what: 'a wrong number of objects',
-      plant: it => it.write(node + 40n, it.read(node + 40n) + 100n),
-      code: 'slab-counters',
-      address: cache,
-      names: 'filp',
-    },
-    {
-      what: 'a link of the list of caches that does not point back',
-      plant: it => it.write(cache + 112n, task + 104n),
-      code: 'damaged-list',
-      address: cache + 104n,
-      names: 'slab_caches',
-    },
-  ]);
+      {
+        what: 'a pointer between two objects',
+        plant: it => follow(it, filp, free.at, free.at + 8n),
+        code: 'freelist-misaligned',
+        address: free.at,
+        names: 'filp',
+      },
+      {
+        what: 'a coded pointer overwritten',
+        plant: it => it.write(free.at + BigInt(filp.freelistOffset), 0n),
+        code: 'freelist-wild',
+        address: free.at,
+        names: 'filp',
+      },
+      {
+        what: "on the freelist and a CPU's",
+        plant: it => follow(it, kmalloc, both.at, held.at),
+        code: 'double-free',
+        address: held.at,
+        names: both.cache,
+      },
+      {
+        what: 'a slab of another cache',
+        plant: it => it.write(slab + 24n, task),
+        code: 'slab-of-another-cache',
+        address: slab,
+        names: /filp|task_struct/,
+      },
+      {
+        what: 'one object more in use',
+        plant: it => it.write(slab + 40n, it.read(slab + 40n) + 1n),
+        code: 'freelist-count',
+        address: slab,
+        names: 'filp',
+      },
+      {
+        what: 'a wrong number of partial slabs',
+        plant: it => {
+          node = it.read(cache + 216n);
+          it.write(node + 8n, it.read(node + 8n) + 1n);
+        },
+        code: 'slab-counters',
+        get address() {
+          return node + 8n;
+        },
+        names: 'filp',
+      },
+      {
+        what: 'a wrong number of objects',
+        plant: it => it.write(node + 40n, it.read(node + 40n) + 100n),
+        code: 'slab-counters',
+        address: cache,
+        names: 'filp',
+      },
+      {
+        what: 'a link of the list of caches that does not point back',
+        plant: it => it.write(cache + 112n, task + 104n),
+        code: 'damaged-list',
+        address: cache + 104n,
+        names: 'slab_caches',
+      },
+    ],
+  );
 });
 
 realTest('doctor: damage planted in sheaves of 7.3', [realDump('x86_64-7.3.elf')], async t => {
@@ -274,27 +313,166 @@ realTest('doctor: damage planted in sheaves of 7.3', [realDump('x86_64-7.3.elf')
     for (let at = sheaf; at < sheaf + 64n; at += 8n) if (it.read(at) === BigInt(dentry.objects[0])) return at;
     throw new Error('the sheaf is elsewhere');
   };
-  await planted(t, name, [
-    {
-      what: 'on the freelist and in a sheaf',
-      plant: it => follow(it, cache, both.at, held.at),
-      code: 'double-free',
-      address: held.at,
-      names: both.cache,
-    },
-    {
-      what: 'twice in a sheaf',
-      plant: it => it.write(slots(it) + 8n, BigInt(dentry.objects[0])),
-      code: 'double-free',
-      address: BigInt(dentry.objects[0]),
-      names: 'dentry',
-    },
-    {
-      what: 'a wild pointer in a sheaf',
-      plant: it => it.write(slots(it), 0x1234n),
-      code: 'wild-pointer',
-      address: sheaf,
-      names: 'dentry',
-    },
-  ]);
+  await planted(
+    t,
+    name,
+    ['slab'],
+    [
+      {
+        what: 'on the freelist and in a sheaf',
+        plant: it => follow(it, cache, both.at, held.at),
+        code: 'double-free',
+        address: held.at,
+        names: both.cache,
+      },
+      {
+        what: 'twice in a sheaf',
+        plant: it => it.write(slots(it) + 8n, BigInt(dentry.objects[0])),
+        code: 'double-free',
+        address: BigInt(dentry.objects[0]),
+        names: 'dentry',
+      },
+      {
+        what: 'a wild pointer in a sheaf',
+        plant: it => it.write(slots(it), 0x1234n),
+        code: 'wild-pointer',
+        address: sheaf,
+        names: 'dentry',
+      },
+    ],
+  );
+});
+
+const ROWS = ['timers', 'frames', 'areas', 'tables'] as const;
+
+realTest('doctor: damage planted in timers, pages, areas and page tables', [realDump('x86_64-7.3.elf')], async t => {
+  await planted(t, 'x86_64-7.3', ROWS, (kernel, patient) => {
+    const pages = new Pages(kernel);
+    const page = struct(kernel, 'page');
+    const refcount = BigInt(page.offset('_refcount'));
+    const block = [...freeBlocks(kernel, new Issues())].find(({ order }) => order === 3);
+    const slab = kernel.memory.translate(slabAllocator(kernel, new Issues()).caches[0].address) / kernel.pageSize;
+    const free = pages.address(block?.pfn ?? 0) as bigint;
+    const inFree = pages.address((block?.pfn ?? 0) + 5) as bigint;
+    const ofSlab = pages.address(pages.head(Math.floor(slab))) as bigint;
+    const init = taskOfPid(kernel, 1, new Issues()) ?? 0n;
+    const memory = processMemory(kernel, init, new Issues());
+    if (memory === null) throw new Error('init has no memory');
+    const { mm, areas } = memory;
+    const [area, next] = areas;
+    const vma = (member: string): bigint => BigInt(struct(kernel, 'vm_area_struct').offset(member));
+    const count = mm + BigInt(struct(kernel, 'mm_struct').offset('map_count'));
+    const table = pageTableOf(kernel, mm);
+    const mapped = areas.find(({ rss }) => (rss ?? 0) > 0);
+    const steps = table?.walk(mapped?.start ?? 0n).steps ?? [];
+    const linear = kernel.memory.pointer(kernel.address('page_offset_base'));
+    const direct = (paddr: number): bigint => linear + BigInt(paddr);
+    const pte = direct(steps[3].entryAddress);
+    const pmd = direct(steps[2].entryAddress);
+    const nowhere = 0x3f_ffff_f000n;
+    const entry = (value: bigint, paddr: bigint): bigint => (value & 0xfff0_0000_0000_0fffn) | paddr;
+    const wheel = timers(kernel, { wheel: true, hrtimers: true }, new Issues()).cpus.flatMap(one => one.wheels ?? []);
+    const timer = wheel.flatMap(one => one.timers).find(one => (one.remaining ?? 0n) > 100n);
+    const expires = (timer?.timer ?? 0n) + BigInt(struct(kernel, 'timer_list').offset('expires'));
+    return [
+      {
+        what: 'a free page in use',
+        plant: it => it.write(free + refcount, it.read(free + refcount) + 1n),
+        code: 'free-page-in-use',
+        address: free,
+        names: /frame/,
+      },
+      {
+        what: 'a page within a free block in use',
+        plant: it => it.write(inFree + refcount, it.read(inFree + refcount) + 1n),
+        code: 'free-page-in-use',
+        address: inFree,
+        names: /frame/,
+      },
+      {
+        what: 'a free block of another order',
+        plant: it => it.write(free + BigInt(page.offset('private')), 2n),
+        code: 'damaged-free-block',
+        address: free,
+        names: /order 2/,
+      },
+      {
+        what: 'a free list that leads elsewhere',
+        plant: it => it.write(free + BigInt(page.offset('lru')), ofSlab),
+        code: 'damaged-list',
+        address: ofSlab,
+        names: /free/,
+      },
+      {
+        what: 'a page of the slab allocator that is to be reclaimed',
+        plant: it => it.write(ofSlab, it.read(ofSlab) | (1n << BigInt(pageFlagNames(kernel).indexOf('lru')))),
+        code: 'impossible-flags',
+        address: ofSlab,
+        names: /slab allocator/,
+      },
+      {
+        what: 'a page of another zone',
+        plant: it => it.write(free, it.read(free) ^ (1n << BigInt(zoneBits(kernel)?.zoneShift ?? 0))),
+        code: 'page-of-another-zone',
+        address: free,
+        names: /zone/,
+      },
+      {
+        what: 'an area that reaches into the next',
+        plant: it => it.write(area.address + vma('vm_end'), next.start + 0x1000n),
+        code: 'damaged-area',
+        address: area.address,
+        names: /PID 1 \(init\)/,
+      },
+      {
+        what: 'an area of another process',
+        plant: it => it.write(next.address + vma('vm_mm'), mm + 8n),
+        code: 'damaged-area',
+        address: next.address,
+        names: /mm_struct/,
+      },
+      {
+        what: 'an area too many',
+        plant: it => it.write(count, it.read(count) + 1n),
+        code: 'area-count',
+        address: count,
+        names: /counts/,
+      },
+      {
+        what: 'an entry that maps no memory',
+        plant: it => it.write(pte, entry(it.read(pte), nowhere)),
+        code: 'page-table-nowhere',
+        address: mapped?.start ?? 0n,
+        names: /pte entry of PID 1 \(init\)/,
+      },
+      {
+        what: 'an entry that maps a free page',
+        plant: it => it.write(pte, entry(it.read(pte), BigInt((block?.pfn ?? 0) * kernel.pageSize))),
+        code: 'page-table-unowned',
+        address: mapped?.start ?? 0n,
+        names: /a page that is free/,
+      },
+      {
+        what: 'an entry that leads to a table nowhere',
+        plant: it => it.write(pmd, entry(it.read(pmd), nowhere)),
+        code: 'page-table-nowhere',
+        address: null,
+        names: /PID 1 \(init\).* at physical 0x3ffffff000, /,
+      },
+      {
+        what: 'a timer in the bucket of another time',
+        plant: it => it.write(expires, it.read(expires) + 0x4321n),
+        code: 'damaged-timer-wheel',
+        address: timer?.timer ?? 0n,
+        names: /expires/,
+      },
+      {
+        what: 'a timer whose link does not point back',
+        plant: it => it.write((timer?.timer ?? 0n) + 8n, patient.read((timer?.timer ?? 0n) + 8n) + 8n),
+        code: 'damaged-hlist',
+        address: timer?.timer ?? 0n,
+        names: /timers of CPU/,
+      },
+    ];
+  });
 });
