@@ -1,7 +1,7 @@
 // How sure a finding is: whether a running kernel is ever in the state that was found, and whether this one may have been stopped, or copied, in the middle of it.
-// Source: what mm/slub.c, kernel/time and mm change in more than one step, 6.1 to 7.3.
+// Source: what mm/slub.c (6.1 to 7.3), mm/slab.c (6.1), kernel/time and mm change in more than one step.
 import type { Kernel } from '../kernel.js';
-import { hasSheaves } from '../slab/index.js';
+import { hasArrayCaches, hasSheaves } from '../slab/index.js';
 import { placeText } from '../symbols/index.js';
 import type { CheckName } from './checks.js';
 import { type StoppedCpu, stoppedCpus } from './stopped.js';
@@ -38,6 +38,7 @@ const IN_BETWEEN: ReadonlySet<string> = new Set([
   'red-zone-overwritten',
   'slab-counters',
   'slab-of-no-cache',
+  'slab-on-wrong-list',
   'task-not-listed',
   'task-not-numbered',
   'use-after-free',
@@ -46,7 +47,7 @@ const IN_BETWEEN: ReadonlySet<string> = new Set([
 
 /** Functions that change what a check walks; a suffix that the compiler gave (.isra.0) does not count. */
 const CHANGES: Readonly<Record<CheckName, RegExp>> = {
-  slab: /^(_*slab_alloc|_*slab_free|_*kmem_cache_(alloc|free|shrink|do_shrink)|_*kmalloc|_*kfree|_*kvfree|deactivate_slab|get_(any_)?partial|get_from_(any_)?partial|put_cpu_partial|_*unfreeze_partials|_*put_partials|new_slab|allocate_slab|discard_slab|_*free_slab|free_to_partial_list|(free|alloc)_debug_processing|alloc_single_from|init_object|setup_object|set_track|flush_(all_)?cpu|_*flush_cpu_slab|refill_|_*pcs_|rcu_free_sheaf|sheaf_|barn_|memcg_slab|_*memcg_slab)/,
+  slab: /^(_*slab_alloc|_*slab_free|_*kmem_cache_(alloc|free|shrink|do_shrink)|_*kmalloc|_*kfree|_*kvfree|deactivate_slab|get_(any_)?partial|get_from_(any_)?partial|put_cpu_partial|_*unfreeze_partials|_*put_partials|new_slab|allocate_slab|discard_slab|_*free_slab|free_to_partial_list|(free|alloc)_debug_processing|alloc_single_from|init_object|setup_object|set_track|flush_(all_)?cpu|_*flush_cpu_slab|refill_|_*pcs_|rcu_free_sheaf|sheaf_|barn_|memcg_slab|_*memcg_slab|cache_(alloc|free|flusharray|grow|reap)|_+cache_(alloc|free)|free_block|drain_(array|alien|freelist)|do_drain|transfer_objects|fixup_slab_list|slabs?_destroy)/,
   timers:
     /^(_*mod_timer|add_timer|_*timer_delete|del_timer|detach_timer|_*run_timers|run_timer|expire_timers|call_timer_fn|enqueue_timer|trigger_dyntick|_*hrtimer_|hrtimer_|_*remove_hrtimer|enqueue_hrtimer|timerqueue_)/,
   tasks: /^(copy_process|release_task|_*exit_signal|_*unhash_process|attach_pid|detach_pid|_*change_pid|de_thread)/,
@@ -80,9 +81,11 @@ export class Judge {
     return this.#inBetween(check, code, this.#stopped);
   }
 
-  /** Since there are sheaves, one that is emptied has its objects until all are on their slabs' freelists (sheaf_flush_unused). */
+  /** A sheaf that is emptied has its objects until all are on their slabs' freelists (sheaf_flush_unused), and so has an array_cache (free_block). */
   #isInBetween(code: string): boolean {
-    return IN_BETWEEN.has(code) || (code === 'double-free' && hasSheaves(this.#kernel));
+    return (
+      IN_BETWEEN.has(code) || (code === 'double-free' && (hasSheaves(this.#kernel) || hasArrayCaches(this.#kernel)))
+    );
   }
 
   #inBetween(check: CheckName, code: string, stopped: readonly StoppedCpu[]): Sure {

@@ -61,7 +61,7 @@ function makeLayout(kernel: Kernel): PageLayout {
     lru: maybe('lru', 2 * word),
     tail: tailForm(kernel, maybe),
     headBit: headBit(kernel),
-    slabBit: flagBit(kernel, 'PG_slab'),
+    slabBit: slabBit(kernel),
     buddyBit: types.knows(PAGE_TYPE_BUDDY) ? null : flagBit(kernel, 'PG_buddy'),
     types,
   };
@@ -109,8 +109,18 @@ export function flagBit(kernel: Kernel, name: string): number | null {
   return value !== null && value >= 0n && value < 64n ? Number(value) : null;
 }
 
-/** Flags that a VMCOREINFO with NUMBER(PG_lru) tells if the kernel has them. PG_slab is a page type since 6.10 (commit 46df8e73a4a3). */
-const SAID_FLAGS = new Set(['PG_private', 'PG_swapcache', 'PG_slab', 'PG_hwpoison', 'PG_hugetlb']);
+/** Flags that a VMCOREINFO with NUMBER(PG_lru) tells if the kernel has them. */
+const SAID_FLAGS = new Set(['PG_private', 'PG_swapcache', 'PG_hwpoison', 'PG_hugetlb']);
+
+/** A page type since 6.10 (commit 46df8e73a4a3). VMCOREINFO did not tell the flag from its beginning; before 2.6.26 the flags were macros. */
+function slabBit(kernel: Kernel): number | null {
+  if (kernel.vmcoreinfo?.number('PAGE_SLAB_MAPCOUNT_VALUE') !== undefined) return null;
+  const bit = flagBit(kernel, 'PG_slab');
+  if (bit !== null || kernel.types === null) return bit;
+  return kernel.types.enumerator('PG_lru') === null ? OLD_PG_SLAB : null;
+}
+
+const OLD_PG_SLAB = 7;
 
 function headBit(kernel: Kernel): number | null {
   const mask = kernel.vmcoreinfo?.number('PG_head_mask');

@@ -1,5 +1,5 @@
 // Which cache a slab's page belongs to. Source: mm/slab.h (struct slab, 5.17 and later, lies over struct page: commit d122019bf061), include/linux/mm_types.h before:
-// page.slab_cache (3.7 to 5.16, SLUB and SLAB), page.slab (SLUB, 2.6.22 to 3.6), page.lru.next (SLAB, to 3.6).
+// page.slab_cache (3.7 to 5.16, SLUB and SLAB), page.slab (SLUB, 2.6.22 to 3.6), page.lru.next (SLAB, to 3.6, whose page has a member `slab` too; page.list.next before 2.6.6).
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { hasStruct, struct } from '../object/index.js';
@@ -14,7 +14,8 @@ function findOffset(kernel: Kernel): number {
     return inPage(kernel, struct(kernel, 'slab').offset('slab_cache'));
   }
   const page = struct(kernel, 'page');
-  const member = ['slab_cache', 'slab', 'lru.next'].find(path => page.has(path));
+  const isSlub = hasStruct(kernel, 'kmem_cache') && struct(kernel, 'kmem_cache').has('cpu_slab');
+  const member = ['slab_cache', ...(isSlub ? ['slab'] : ['lru.next', 'list.next'])].find(path => page.has(path));
   if (member === undefined) throw new Missing('member', 'slab.slab_cache', 'types of another kernel?');
   return inPage(kernel, page.offset(member));
 }

@@ -1,20 +1,20 @@
-// Which slab allocator a kernel was built with, and its caches. Source: mm/slab_common.c: slab_caches links all of them (3.7 and later, before that each allocator's own list).
+// Which slab allocator a kernel was built with, and its caches. Source: mm/slab_common.c: slab_caches links all of them (3.6 and later), mm/slab.c: cache_chain before.
 import type { Issues } from 'kdumpling/reader';
 import { listEntries } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
-import { type Struct, struct } from '../object/index.js';
+import type { Struct } from '../object/index.js';
 import { directMapBy } from './direct-map.js';
 import type { SlabAllocator } from './model.js';
+import { Slab } from './slab.js';
+import { cacheStruct } from './slab-layout.js';
 import { Slub } from './slub.js';
 
-/** By members that only one of them has. @throws Missing for the allocators whose caches are not read */
-function needSlub(cache: Struct): void {
-  if (cache.has('cpu_slab') || cache.has('cpu_sheaves')) return;
-  const isSlab = ['cpu_cache', 'array', 'nodelists'].some(member => cache.has(member));
-  const why = isSlab
-    ? 'this kernel has SLAB (removed in 6.8), whose caches kdumpling does not read: crash does (kmem -s)'
-    : 'this kernel has SLOB (removed in 6.4), which keeps no lists of objects by cache';
+/** By members that only one of them has. @throws Missing for the one whose objects no list has */
+function allocatorOf(cache: Struct): 'slub' | 'slab' {
+  if (cache.has('cpu_slab') || cache.has('cpu_sheaves')) return 'slub';
+  if (['cpu_cache', 'array', 'nodelists', 'lists'].some(member => cache.has(member))) return 'slab';
+  const why = 'this kernel has SLOB (removed in 6.4), which keeps no lists of objects by cache';
   throw new Missing('member', 'kmem_cache.cpu_slab', why);
 }
 
@@ -29,11 +29,12 @@ export function slabAllocator(kernel: Kernel, issues: Issues): SlabAllocator {
     'node_data',
     'node_states',
   ]);
-  const cache = struct(kernel, 'kmem_cache');
-  needSlub(cache);
-  const head = kernel.address('slab_caches');
-  const addresses = [...listEntries(kernel, head, cache, 'list', issues, { name: 'slab_caches' })];
-  if (addresses.length === 0)
-    throw new Missing('symbol', 'slab_caches', 'the list of caches is empty or cannot be read');
-  return new Slub(kernel, directMapBy(kernel, addresses), addresses, issues);
+  const cache = cacheStruct(kernel);
+  const allocator = allocatorOf(cache);
+  const name = kernel.symbol('slab_caches') === null && allocator === 'slab' ? 'cache_chain' : 'slab_caches';
+  const link = cache.which('list', 'next');
+  const addresses = [...listEntries(kernel, kernel.address(name), cache, link, issues, { name })];
+  if (addresses.length === 0) throw new Missing('symbol', name, 'the list of caches is empty or cannot be read');
+  const map = directMapBy(kernel, addresses);
+  return allocator === 'slub' ? new Slub(kernel, map, addresses, issues) : new Slab(kernel, map, addresses, issues);
 }

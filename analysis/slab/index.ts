@@ -1,4 +1,5 @@
 export * from './allocator.js';
+export { hasArrayCaches } from './array-caches.js';
 export * from './cache-objects.js';
 export * from './model.js';
 export * from './object-places.js';
