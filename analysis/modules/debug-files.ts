@@ -148,6 +148,10 @@ class ModuleTypes implements Types {
     return null;
   }
 
+  variables(): string[] {
+    return [];
+  }
+
   enumerator(name: string): bigint | null {
     return this.#types.enumerator(name);
   }

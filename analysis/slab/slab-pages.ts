@@ -3,6 +3,9 @@ import { hex, type Issues } from 'kdumpling/reader';
 import { Pages, slabCache } from '../pages/index.js';
 import type { SlabAllocator, SlabCache } from './model.js';
 
+/** Pages between two calls of `progress`. */
+const TOLD_EVERY = 1 << 14;
+
 /** The first frames of slabs, ascending, and of which cache each is. */
 export class SlabPages {
   readonly caches: readonly SlabCache[];
@@ -18,13 +21,21 @@ export class SlabPages {
     this.#places = new Map(caches.map(({ address }, i) => [address, i]));
   }
 
-  /** @throws Missing, MemoryFault */
-  static find(allocator: SlabAllocator, issues: Issues): SlabPages {
+  /** @param progress told how much of memory's pages was looked at, in bytes. @throws Missing, MemoryFault */
+  static find(
+    allocator: SlabAllocator,
+    issues: Issues,
+    progress: (done: number, total: number) => void = () => {},
+  ): SlabPages {
     const found = new SlabPages(allocator.caches);
     const pages = new Pages(allocator.kernel);
     issues.addAll(pages.map.issues);
-    for (const { startPfn, endPfn } of pages.map.pieces) {
+    const { pieces } = pages.map;
+    const total = pieces.reduce((sum, { startPfn, endPfn }) => sum + endPfn - startPfn, 0);
+    let done = 0;
+    for (const { startPfn, endPfn } of pieces) {
       for (let pfn = startPfn; pfn < endPfn; pfn++) {
+        if (done++ % TOLD_EVERY === 0) progress(done * allocator.kernel.pageSize, total * allocator.kernel.pageSize);
         if (!pages.has(pfn)) {
           found.#unread++;
           continue;

@@ -1,5 +1,5 @@
 // Several sources of types as one: each answers what those before it could not.
-import type { FunctionType, NamedKind, Type, TypeOf, Types } from './types.js';
+import { eachOnce, type FunctionType, type NamedKind, type Type, type TypeOf, type Types } from './types.js';
 
 export class LayeredTypes implements Types {
   readonly layers: readonly Types[];
@@ -39,6 +39,10 @@ export class LayeredTypes implements Types {
     return this.#first(layer => layer.variable(name));
   }
 
+  variables(): Iterable<string> {
+    return eachOnce(this.layers.map(layer => layer.variables()));
+  }
+
   enumerator(name: string): bigint | null {
     return this.#first(layer => layer.enumerator(name));
   }
@@ -47,15 +51,8 @@ export class LayeredTypes implements Types {
     return this.#first(layer => layer.function(name));
   }
 
-  *names(kind: NamedKind): Iterable<string> {
-    const seen = new Set<string>();
-    for (const layer of this.layers) {
-      for (const name of layer.names(kind)) {
-        if (seen.has(name)) continue;
-        seen.add(name);
-        yield name;
-      }
-    }
+  names(kind: NamedKind): Iterable<string> {
+    return eachOnce(this.layers.map(layer => layer.names(kind)));
   }
 
   #first<T>(ask: (layer: Types) => T | null): T | null {

@@ -135,6 +135,8 @@ export interface Types {
   all<K extends NamedKind>(kind: K, name: string): readonly TypeOf<K>[];
   /** The type of a global variable; of BTF only per-CPU variables have one. */
   variable(name: string): Type | null;
+  /** Names of the global variables that have one, each once, in the source's order. */
+  variables(): Iterable<string>;
   /** The value of an enumerator of whatever enum, anonymous ones too; null if there is none. */
   enumerator(name: string): bigint | null;
   /** The prototype of a function. */
@@ -179,4 +181,16 @@ export function sizeOfType(type: Type): number {
   }
   if (at.kind === 'void' || at.kind === 'function' || at.kind === 'array') return 0;
   return Math.min(elements * at.size, Number.MAX_SAFE_INTEGER);
+}
+
+/** Names of several sources, each once, in their order. */
+export function* eachOnce(lists: readonly Iterable<string>[]): Iterable<string> {
+  const seen = new Set<string>();
+  for (const list of lists) {
+    for (const name of list) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      yield name;
+    }
+  }
 }

@@ -73,6 +73,10 @@ class MadeTypes implements Types {
     return null;
   }
 
+  variables(): string[] {
+    return [];
+  }
+
   enumerator(name: string): bigint | null {
     for (const type of this.#types) {
       const found = type.kind === 'enum' ? type.enumerators.find(one => one.name === name) : undefined;

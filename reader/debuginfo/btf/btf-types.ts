@@ -159,6 +159,10 @@ export class BtfTypes implements Types, BtfContext {
     return i === undefined ? null : this.type(this.records.word(this.#variables.ids[i], SIZE));
   }
 
+  *variables(): Iterable<string> {
+    for (const id of this.#idsOf([BTF_KIND_VAR])) yield this.records.name(this.records.word(id, 0));
+  }
+
   function(name: string): FunctionType | null {
     this.#functions ??= this.#index([BTF_KIND_FUNC]);
     const [i] = this.#functions.names.find(name);

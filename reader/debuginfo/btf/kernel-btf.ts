@@ -1,5 +1,5 @@
 // The BTF of a running kernel with that of its modules: what the kernel's own cannot answer, each module's is asked, the last loaded first.
-import type { FunctionType, NamedKind, Type, TypeOf, Types } from '../types.js';
+import { eachOnce, type FunctionType, type NamedKind, type Type, type TypeOf, type Types } from '../types.js';
 import type { BtfTypes } from './btf-types.js';
 import type { ModuleBtf } from './modules.js';
 
@@ -45,6 +45,10 @@ export class KernelBtf implements Types {
     return this.#first(types => types.variable(name));
   }
 
+  variables(): Iterable<string> {
+    return eachOnce([...this.#parts()].map(types => types.variables()));
+  }
+
   enumerator(name: string): bigint | null {
     return this.#first(types => types.enumerator(name));
   }
@@ -53,15 +57,8 @@ export class KernelBtf implements Types {
     return this.#first(types => types.function(name));
   }
 
-  *names(kind: NamedKind): Iterable<string> {
-    const seen = new Set<string>();
-    for (const types of this.#parts()) {
-      for (const name of types.names(kind)) {
-        if (seen.has(name)) continue;
-        seen.add(name);
-        yield name;
-      }
-    }
+  names(kind: NamedKind): Iterable<string> {
+    return eachOnce([...this.#parts()].map(types => types.names(kind)));
   }
 
   *#parts(): Iterable<BtfTypes> {

@@ -6,7 +6,7 @@ import type { FunctionType, NamedKind, Type, TypeOf, Types } from '../types.js';
 import type { Dwarf } from './dwarf.js';
 import { NO_PLACE } from './entries.js';
 import { BASE, ENUM, ENUMERATOR, FUNCTION, STRUCT, TYPEDEF, UNION, VARIABLE } from './named-entries.js';
-import { ENUMERATORS, NESTED, TYPES } from './scan.js';
+import { ENUMERATORS, NESTED, OBJECTS, TYPES } from './scan.js';
 import { type Definitions, TypeReader } from './type-reader.js';
 
 const KINDS: Readonly<Record<NamedKind, number>> = {
@@ -88,6 +88,12 @@ export class DwarfTypes implements Types {
     if (place < 0) return null;
     const target = units.guard(() => units.followed(units.read(place), DW_AT_type), NO_PLACE);
     return target < 0 ? null : this.#reader.at(target);
+  }
+
+  *variables(): Iterable<string> {
+    const { index } = this.#dwarf;
+    index.finish(OBJECTS);
+    for (const id of index.entries.names(VARIABLE)) yield index.names.text(id);
   }
 
   enumerator(name: string): bigint | null {

@@ -1,0 +1,58 @@
+// What is known of caches before anything is inferred: which hold one type of objects, and which sizes of objects the others were chosen for.
+import type { CompoundType } from 'kdumpling/reader/debuginfo';
+import type { SlabCache } from '../slab/index.js';
+import { CACHE_TYPES } from './cache-types.js';
+import type { TypeTable } from './types.js';
+
+export interface CacheKnowledge {
+  /** The type of its objects; -1 where the name tells none. */
+  readonly type: number;
+  /** Other caches of the same shape were merged into it: some of its objects may be of other types. */
+  readonly isMerged: boolean;
+  /** A size class of kmalloc(). */
+  readonly isKmalloc: boolean;
+  /** Objects of so many bytes or less are in another cache. */
+  readonly below: number;
+}
+
+/** include/linux/slab.h (kmalloc_caches), and since 6.11 sets of buckets of subsystems' own (kmem_buckets_create). */
+const KMALLOC =
+  /^(?:dma-)?kmalloc-(?:(?:rcl|cg|dma|rnd-\d+|part-\d+)-)?\d+[kM]?$|^(?:msg_msg|memdup_user|xt_table|nft)[a-z_]*-\d+[kM]?$/;
+const known = new Map(CACHE_TYPES.map(one => [one.cache, one.structs]));
+/** Merged caches differ in their slots by less than a word, and objects may be rounded up to 8 bytes. Source: mm/slab_common.c (find_mergeable). */
+const MERGED_SLACK = 16;
+
+export const isKmalloc = (cache: Pick<SlabCache, 'name'>): boolean => KMALLOC.test(cache.name);
+
+export function knownCaches(caches: readonly SlabCache[], table: TypeTable): CacheKnowledge[] {
+  const sizes = [...new Set(caches.filter(isKmalloc).map(cache => cache.objectSize))].sort((a, b) => a - b);
+  return caches.map(cache => {
+    const kmalloc = isKmalloc(cache);
+    const smaller = sizes.findLast(size => size < cache.objectSize) ?? 0;
+    return {
+      type: kmalloc ? -1 : typeOf(cache, table),
+      isMerged: cache.refcount !== null && cache.refcount > 1,
+      isKmalloc: kmalloc,
+      below: kmalloc ? smaller : Math.max(0, cache.objectSize - MERGED_SLACK),
+    };
+  });
+}
+
+/** The named struct that the objects have room for, and not much more. */
+function typeOf(cache: SlabCache, table: TypeTable): number {
+  for (const one of known.get(cache.name) ?? [cache.name]) {
+    for (const type of table.types.all('struct', one)) {
+      if (fits(cache, type, table.all[table.compound(type)].flexible)) return table.compound(type);
+    }
+  }
+  return -1;
+}
+
+/** Of some the kernel leaves out what it does not need of their last member, or adds to it. */
+function fits({ objectSize, slotSize, align, refcount }: SlabCache, type: CompoundType, flexible: boolean): boolean {
+  const { size } = type;
+  if (size === objectSize) return true;
+  const last = (type.members.at(-1)?.bitOffset ?? 0) / 8;
+  if (size > objectSize) return size > 0 && objectSize >= last && last > 0;
+  return flexible || ((refcount ?? 0) > 1 && slotSize - size < Math.max(align, MERGED_SLACK));
+}
