@@ -54,5 +54,5 @@ function fits({ objectSize, slotSize, align, refcount }: SlabCache, type: Compou
   if (size === objectSize) return true;
   const last = (type.members.at(-1)?.bitOffset ?? 0) / 8;
   if (size > objectSize) return size > 0 && objectSize >= last && last > 0;
-  return flexible || ((refcount ?? 0) > 1 && slotSize - size < Math.max(align, MERGED_SLACK));
+  return flexible || ((refcount ?? 0) > 1 && slotSize - size < Math.max(align ?? 0, MERGED_SLACK));
 }
