@@ -80,6 +80,11 @@ interface Case {
   readonly lastLine: RegExp;
 }
 
+const MEDIA_OF_ALL = ['folder', 'rawdump', 'ram'].map(name => ({ name, args: ['--media', name] }));
+const MEDIA = {
+  'qcom-minidump': [...MEDIA_OF_ALL, { name: 'bare', args: ['--bare'] }],
+  'qcom-msm': MEDIA_OF_ALL,
+};
 const X86_PANIC = /end Kernel panic - not syncing: sysrq triggered crash/;
 const CASES: readonly Case[] = [
   { name: 'x86_64-6.1', arm: false, crash: true, backend: 'qcom-minidump', lastLine: X86_PANIC },
@@ -97,15 +102,16 @@ for (const { name, arm, crash: withCrash, backend, lastLine } of CASES) {
     const bases = join(folder, 'bases.json');
     writeFileSync(bases, BASES);
     const sets = ['--regions', 'meminspect-v3', ...(arm ? [] : ['--regions', bases])];
-    const cores = ['folder', 'rawdump', 'ram'].map(media => {
-      const out = join(folder, media);
-      run(t, ['carve', dump, '--vmlinux', vmlinux, '--backend', backend, '--media', media, ...sets, '-o', out]);
-      const core = assemble(t, inputOf(out, media), join(folder, `${media}.core`));
-      if (media === 'ram') rmSync(out, { recursive: true });
+    const carve = (out: string, media: readonly string[]) =>
+      run(t, ['carve', dump, '--vmlinux', vmlinux, '--backend', backend, ...media, ...sets, '-o', out]);
+    const cores = MEDIA[backend].map(({ name, args }) => {
+      const out = join(folder, name);
+      carve(out, args);
+      const core = assemble(t, inputOf(out, name), join(folder, `${name}.core`));
+      if (name === 'ram') rmSync(out, { recursive: true });
       return core;
     });
-    t.true(cores[0].equals(cores[1]), 'folder and rawdump image');
-    t.true(cores[0].equals(cores[2]), 'folder and memory');
+    for (const [i, { name }] of MEDIA[backend].entries()) t.true(cores[0].equals(cores[i]), name);
     const path = join(folder, 'folder.core');
     const { stdout, stderr } = peer('readelf', ['-hlnW', path], [folder]);
     t.is(stderr, '');

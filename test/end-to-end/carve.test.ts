@@ -1,6 +1,6 @@
-// From a real dump to a core that other tools open: carve, assemble, then readelf, gdb, drgn, crash and libkdumpfile judge. Where symbols are is taken from the vmlinux by
+// From a real dump to a core that other tools open: carve, assemble, then readelf, gdb, drgn and libkdumpfile judge. Where symbols are is taken from the vmlinux by
 // readelf, and how far the kernel was moved from what its guest said.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -137,11 +137,6 @@ function hold(t: ExecutionContext, from: Kernel, core: string, reads: readonly s
   return held;
 }
 
-/** `log` of crash in its minimal mode. */
-function crashLog(name: 'crash' | 'arm64:crash', from: Kernel, core: string): string {
-  return peer(name, ['--minimal', from.vmlinux, core], [work, dirname(core)], 'log\n').stdout;
-}
-
 for (const name of ['x86_64-6.1', 'arm64-6.1', 'i386-6.1', 's390x-6.1'] as const) {
   const from = kernel(name);
   realPeerTest(
@@ -176,78 +171,6 @@ for (const name of ['x86_64-6.1', 'arm64-6.1', 'i386-6.1', 's390x-6.1'] as const
       t.true(held.bytes > 500_000);
       t.true(held.texts[0].startsWith(`Linux version ${from.release} (`), held.texts[0]);
       t.is(held.texts[1].slice(130).split('\0')[0], from.release);
-    },
-  );
-}
-
-realPeerTest('x86_64-6.1: crash --minimal prints the log of the core', files('x86_64-6.1'), ['crash'], (t, folder) => {
-  const from = kernel('x86_64-6.1');
-  carve(t, from, join(folder, 'minidump'), []);
-  assemble(t, join(folder, 'minidump'), join(folder, 'core'));
-  const log = crashLog('crash', from, join(folder, 'core'));
-  t.regex(log, /Linux version 6\.1\.0-56-cloud-amd64/);
-  t.regex(log, /Kernel panic - not syncing: sysrq triggered crash/);
-  t.regex(log, /end Kernel panic/);
-});
-
-realPeerTest(
-  'arm64-6.1: crash --minimal prints the log of the core',
-  files('arm64-6.1'),
-  ['arm64:crash'],
-  (t, folder) => {
-    const from = kernel('arm64-6.1');
-    carve(t, from, join(folder, 'minidump'), []);
-    assemble(t, join(folder, 'minidump'), join(folder, 'core'));
-    const log = crashLog('arm64:crash', from, join(folder, 'core'));
-    t.regex(log, /Linux version 6\.1\.0-50-arm64/);
-    t.regex(log, /Starting crashdump kernel/);
-  },
-);
-
-for (const name of ['x86_64-6.1', 'arm64-6.1'] as const) {
-  const from = kernel(name);
-  realPeerTest(`${name}: folder, rawdump and RAM image give the same core`, files(name), [], (t, folder) => {
-    const core = (kind: string) => join(folder, `${kind}.core`);
-    carve(t, from, join(folder, 'blobs'), []);
-    assemble(t, join(folder, 'blobs'), core('folder'));
-    carve(t, from, join(folder, 'bare'), ['--bare']);
-    assemble(t, join(folder, 'bare'), core('bare'));
-    carve(t, from, join(folder, 'partition'), ['--media', 'rawdump']);
-    assemble(t, join(folder, 'partition', 'rawdump.img'), core('rawdump'));
-    carve(t, from, join(folder, 'ram'), ['--media', 'ram']);
-    const images = readdirSync(join(folder, 'ram')).filter(file => file.endsWith('.img'));
-    // The firmware ROM of a PC lies 4 GiB above the rest; of arm64, memory reserved for the crash kernel parts it.
-    t.is(images.length, 2);
-    assemble(t, images.map(file => `${join(folder, 'ram', file)}@${file.slice(4, -4)}`).join(), core('ram'));
-    const expected = readFileSync(core('folder'));
-    for (const kind of ['bare', 'rawdump', 'ram']) t.true(expected.equals(readFileSync(core(kind))), kind);
-  });
-}
-
-for (const name of ['x86_64-6.1', 'arm64-6.1'] as const) {
-  const from = kernel(name);
-  const crash = name === 'x86_64-6.1' ? (['crash'] as const) : ([] as const);
-  realPeerTest(
-    `${name}: a downstream minidump becomes a core for readelf, gdb and crash`,
-    files(name),
-    ['readelf', 'gdb', 'python3', ...crash],
-    (t, folder) => {
-      const core = join(folder, 'core');
-      carve(t, from, join(folder, 'msm'), ['--backend', 'qcom-msm']);
-      assemble(t, join(folder, 'msm'), core);
-      readelfClean(t, core);
-      const found = symbols(from, ['linux_banner', 'init_uts_ns']);
-      const banner = found.get('linux_banner')?.address ?? 0n;
-      const uts = found.get('init_uts_ns')?.address ?? 0n;
-      gdbReads(t, from, core, banner, uts);
-      const held = hold(t, from, core, [`0x${uts.toString(16)}:390`]);
-      // VMCOREINFO is a region like others here, and the driver adds the banner of its own; the core image's header is none of its regions.
-      t.is(held.segments.length, from.regions);
-      t.is(held.texts[0].slice(130).split('\0')[0], from.release);
-      if (crash.length > 0) t.regex(crashLog('crash', from, core), /end Kernel panic/);
-      carve(t, from, join(folder, 'partition'), ['--backend', 'qcom-msm', '--media', 'rawdump']);
-      assemble(t, join(folder, 'partition', 'rawdump.img'), join(folder, 'rawdump.core'));
-      t.true(readFileSync(core).equals(readFileSync(join(folder, 'rawdump.core'))));
     },
   );
 }
