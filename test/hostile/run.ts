@@ -1,12 +1,12 @@
 // Runs all hostile inputs of one share of the bases in this process and prints what came of them as one line of JSON: run in a process of its own, so that its
 // memory can be measured. The name of the input in work is kept in a file, for whoever finds this process hanging.
 //
-//   node run.js SHARE SHARES RANDOM STATUS_FILE [NAME]      NAME: only bases whose name has it
+//   node run.js SHARE SHARES RANDOM ONE_IN STATUS_FILE [NAME]      ONE_IN: of the inputs, one in so many is run, the same ones each time; NAME: only bases whose name has it
 import { openSync, writeSync } from 'node:fs';
 import { allBases } from './bases/index.js';
 import { exercise } from './exercise.js';
 import { isRefusal, wrongRefusal } from './judge.js';
-import { type Hostile, hostileInputs } from './mutations.js';
+import { type Hostile, hostileInputs, Random } from './mutations.js';
 
 /** Of one input, in seconds of CPU time. */
 const MOST_SECONDS = 2;
@@ -27,7 +27,7 @@ export interface Report {
   faults: string[];
 }
 
-const [share, shares, random, status, only = ''] = process.argv.slice(2);
+const [share, shares, random, oneIn, status, only = ''] = process.argv.slice(2);
 const statusFile = openSync(status, 'w');
 const report: Report = {
   inputs: 0,
@@ -88,7 +88,12 @@ for (const [index, make] of [...allBases().entries()].reverse()) {
   if (index % Number(shares) !== Number(share)) continue;
   const base = make();
   if (!base.name.includes(only)) continue;
-  for (const input of hostileInputs(base, Number(random), index + 1)) await runOne(input);
+  const sample = new Random(index + 1);
+  let first = true;
+  for (const input of hostileInputs(base, Number(random), index + 1)) {
+    if (first || sample.next(Number(oneIn)) === 0) await runOne(input);
+    first = false;
+  }
 }
 report.peak = Math.round(report.peak);
 report.faults.unshift(...[...kinds].filter(([, count]) => count > 2).map(([kind, count]) => `${count} times: ${kind}`));
