@@ -5,17 +5,19 @@ import { pageTableOf } from 'kdumpling/analysis/mm';
 import { struct } from 'kdumpling/analysis/object';
 import { PageDetails } from 'kdumpling/analysis/pages';
 import {
+  type KernelMap,
   kernelTranslator,
   type PageTable,
   type ReverseMapping,
   reverseByRanges,
   reverseByTables,
+  tablesDeny,
   type VtopRow,
   vtopKernel,
   vtopUser,
 } from 'kdumpling/analysis/vtop';
 import { hex, type Issue, Issues, MemoryFault } from 'kdumpling/reader';
-import { parseAddress, parseNumber } from './address-argument.js';
+import { parseAddresses, parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
 import { address as hexAddress, jsonIssues } from './json.js';
@@ -55,16 +57,22 @@ function tell(rows: readonly { readonly issues: readonly Issue[] }[], issues: Is
 function vtop(context: CommandContext, dump: string, texts: string[], options: VtopArguments): Promise<void> {
   const who = options.pid === undefined ? null : parseProcess(options.pid);
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
-    const addresses = texts.map(text => parseAddress(text, () => kernel.symbols).address);
-    const rows = who === null ? kernelRows(kernel, addresses, issues) : processRows(kernel, who, addresses, issues);
+    const addresses = parseAddresses(texts, () => kernel.symbols, issues);
+    const known = addresses.filter(address => address !== null);
+    const rows = who === null ? kernelRows(kernel, known, issues) : processRows(kernel, who, known, issues);
     tell(rows, issues, options);
+    let next = 0;
     return {
-      json: rows.map(jsonRow),
+      // A row for each that was asked for.
+      json: addresses.map(address => (address === null ? NO_ADDRESS : jsonRow(rows[next++]))),
       text: () => textOf(kernel, rows),
-      partial: rows.some(({ physical }) => physical === null),
+      partial: known.length < addresses.length || rows.some(({ physical }) => physical === null),
     };
   });
 }
+
+/** Of a name that is no symbol. */
+const NO_ADDRESS = { address: null, physical: null, pageSize: null, steps: [], issues: [] };
 
 function kernelRows(kernel: Kernel, addresses: readonly bigint[], issues: Issues): VtopRow[] {
   const map = tablesOf(kernel, issues);
@@ -160,8 +168,9 @@ function reverse(context: CommandContext, dump: string, texts: string[], options
   const addresses = texts.map(physicalAddress);
   const who = options.pid === undefined ? null : parseProcess(options.pid);
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
-    const table = who === null ? (tablesOf(kernel, issues)?.table ?? null) : processTable(kernel, who, issues);
-    const rows = addresses.map(address => reverseRow(kernel, table, who === null, address));
+    const map = who === null ? tablesOf(kernel, issues) : null;
+    const table = who === null ? (map?.table ?? null) : processTable(kernel, who, issues);
+    const rows = addresses.map(address => reverseRow(kernel, table, who === null, map, address));
     tell(rows, issues, options);
     return {
       json: rows.map(jsonReverse),
@@ -171,16 +180,23 @@ function reverse(context: CommandContext, dump: string, texts: string[], options
   });
 }
 
-function reverseRow(kernel: Kernel, table: PageTable | null, ofKernel: boolean, address: number): ReverseRow {
+function reverseRow(
+  kernel: Kernel,
+  table: PageTable | null,
+  ofKernel: boolean,
+  map: KernelMap | null,
+  address: number,
+): ReverseRow {
   const { pageSize } = kernel;
   const found = new Issues();
   const page = address - (address % pageSize);
   const byTables = table === null ? [] : [...reverseByTables(table, page, pageSize, found)];
   const known = new Set(byTables.map(({ vaddr }) => vaddr));
-  const byRanges = ofKernel ? [...reverseByRanges(kernel.memory, page, pageSize)] : [];
+  const claimed = ofKernel ? [...reverseByRanges(kernel.memory, page, pageSize)] : [];
+  const byRanges = claimed.filter(({ vaddr }) => !known.has(vaddr) && (map === null || !tablesDeny(map, vaddr)));
   return {
     address,
-    mappings: [...byRanges.filter(({ vaddr }) => !known.has(vaddr)), ...byTables],
+    mappings: [...byRanges, ...byTables],
     issues: found.list(),
   };
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { Whatis, whatisText } from 'kdumpling/analysis/whatis';
 import { hex, MemoryFault, printable } from 'kdumpling/reader';
-import { parseAddress } from './address-argument.js';
+import { parseAddresses } from './address-argument.js';
 import type { CommandContext, DefineCommand } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelOptions } from './kernel-command.js';
@@ -23,8 +23,8 @@ export const command: DefineCommand = context =>
 function whatis(context: CommandContext, dump: string, texts: string[], options: KernelOptions): Promise<void> {
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const ask = new Whatis(kernel, issues);
-    const rows = texts.map(text => {
-      const { address } = parseAddress(text, () => kernel.symbols);
+    const rows = parseAddresses(texts, () => kernel.symbols, issues).map(address => {
+      if (address === null) return null;
       try {
         return ask.at(address);
       } catch (error) {

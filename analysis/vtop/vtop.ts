@@ -31,7 +31,7 @@ export function vtopKernel(virtual: AddressMap, map: KernelMap | null, address: 
   const byRange = withoutTables(virtual, () => virtual.translate(address));
   const why = virtual.fault.toError();
   const walk = map === null ? null : map.table.walk(address);
-  if (walk === null) {
+  if (map === null || walk === null) {
     if (byRange < 0) issues.add('not-translated', why.message, address);
     return rowOf(virtual.physical, address, byRange < 0 ? null : byRange, null, [], issues);
   }
@@ -41,11 +41,33 @@ export function vtopKernel(virtual: AddressMap, map: KernelMap | null, address: 
     issues.add('translations-differ', message, address);
   }
   if (walk.physical === null && byRange >= 0) {
-    const message = `page tables do not map it (${whyNot(walk)}); it is found by a linear map or a segment`;
-    issues.add('not-in-page-tables', message, address);
-    return rowOf(virtual.physical, address, byRange, null, walk.steps, issues);
+    const denied = deniedBy(map, walk);
+    const range = `the ${rangeName(virtual, address)} it ${denied ? 'would be' : 'is'} physical ${hex(byRange)}`;
+    const message = denied
+      ? `page tables do not map it (${whyNot(walk)}); by ${range}`
+      : `page tables do not tell of it (${whyNot(walk)}): by ${range}`;
+    issues.add(denied ? 'not-mapped' : 'not-in-page-tables', message, address);
+    return rowOf(virtual.physical, address, denied ? null : byRange, null, walk.steps, issues);
   }
   return walkedRow(virtual.physical, walk, issues);
+}
+
+/**
+ * Whether the kernel's page tables say of an address that nothing is mapped there, whatever segments and linear maps claim: its entry is there, and is of no page. Where the entry cannot be read,
+ * or is of memory that these tables do not tell of (the linear map of the hash MMU), they say nothing.
+ */
+export const tablesDeny = (map: KernelMap, address: bigint): boolean => deniedBy(map, map.table.walk(address));
+
+/** What the range is that holds an address: a segment, the linear map, the image. */
+function rangeName({ ranges }: AddressMap, address: bigint): string {
+  const range = ranges.find(({ first, last }) => address >= first && address <= last);
+  return range === undefined ? 'address map' : `${range.name} at ${hex(range.first)}`;
+}
+
+function deniedBy(map: KernelMap | null, { address, fault }: Walk): boolean {
+  if (map === null || fault === null || fault.level === '') return false;
+  if (map.beside.some(({ first, last }) => address >= first && address <= last)) return false;
+  return fault.reason === 'not-present' || fault.reason === 'corrupt';
 }
 
 /** An address of a process. */

@@ -31,8 +31,14 @@ const USER_ROW = {
 };
 
 realTest('kernel addresses, by number and by symbol, as text and as the documented JSON', [dump], t => {
-  const text = kdumpling('vtop', dump, TEXT, 'no_such_symbol');
-  t.is(text.status, 2);
+  const text = kdumpling('vtop', dump, 'no_such_symbol', TEXT);
+  t.is(text.status, 1, 'the others are answered');
+  t.true(text.stdout.startsWith(`VIRTUAL             PHYSICAL\n${TEXT}  0x8e00000\n`));
+  t.regex(text.stderr, /there is no symbol no_such_symbol: .* \[missing-symbol\]/);
+  const rows = kdumpling('vtop', dump, 'no_such_symbol', TEXT, '--json');
+  const nothing = { address: null, physical: null, pageSize: null, steps: [], issues: [] };
+  t.deepEqual([rows.status, JSON.parse(rows.stdout)], [1, [nothing, TEXT_ROW]]);
+  t.is(kdumpling('vtop', dump, '0x', TEXT).status, 2, 'what is no address');
   const both = kdumpling('vtop', dump, TEXT, '0xffffffffc0000000');
   t.is(both.status, 1);
   t.is(

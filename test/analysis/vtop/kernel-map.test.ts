@@ -1,6 +1,14 @@
 // How the kernel's tables are found, proven and used through the address map, on memory made by hand: four levels of x86-64 that map an image and a vmalloc page.
 import test from 'ava';
-import { attachPageTables, kernelTranslator, PageTable, reverseByTables, vtopKernel } from 'kdumpling/analysis/vtop';
+import {
+  attachPageTables,
+  type KernelMap,
+  kernelTranslator,
+  PageTable,
+  reverseByTables,
+  tablesDeny,
+  vtopKernel,
+} from 'kdumpling/analysis/vtop';
 import { FaultRecord, Issues } from 'kdumpling/reader';
 import { type Architecture, architectureByName, x86_64Mode } from 'kdumpling/reader/arch';
 import type { Note } from 'kdumpling/reader/formats/notes';
@@ -106,11 +114,36 @@ test('vtop: by tables, by the map where there are none, and what is odd about it
   });
   t.deepEqual(codes(VMALLOC + 0x3000n), ['page-not-in-dump']);
   t.deepEqual(codes(VMALLOC + 0x2000n), ['not-translated']);
-  // The range goes on where the tables end.
-  t.deepEqual(codes(IMAGE + 0x20_0000n), ['not-in-page-tables', 'page-not-in-dump']);
+  // The range goes on where the tables end: they count, since the processor asks them alone.
+  const beyond = vtopKernel(dump.virtual, map, IMAGE + 0x20_0000n);
+  t.deepEqual([beyond.physical, beyond.pageSize], [null, null]);
+  t.deepEqual(
+    beyond.issues.map(({ code, message }) => `${code}: ${message}`),
+    [
+      `not-mapped: page tables do not map it (the pmd entry is 0); by the image at 0xffffffff80e00000 it would be physical 0x${(IMAGE_PADDR + 0x20_0000).toString(16)}`,
+    ],
+  );
   const row = vtopKernel(dump.virtual, null, IMAGE);
   t.deepEqual([row.physical, row.pageSize, row.steps, row.issues], [IMAGE_PADDR, null, [], []]);
   t.deepEqual(codes(VMALLOC, null), ['not-translated']);
+});
+
+test('tables that cannot be read say nothing of an address: a map that has it does', t => {
+  const physical = memory(GOOD);
+  // The page table behind the image is not in the dump.
+  physical.pieces[4].bytes.set(table({ 8: GOOD, 9: 0xa067n }));
+  const dump = dumpOf(physical, INFO + ROOT, true);
+  const map = attachPageTables(dump).map as KernelMap;
+  const row = vtopKernel(dump.virtual, map, IMAGE + 0x20_0000n);
+  t.deepEqual([row.physical, row.pageSize, row.issues[0].code], [IMAGE_PADDR + 0x20_0000, null, 'not-in-page-tables']);
+  t.regex(
+    row.issues[0].message,
+    /page tables do not tell of it \(the pte entry at physical 0xa000 is needed: .*\): by the image/,
+  );
+  t.deepEqual(
+    [IMAGE, IMAGE + 0x20_0000n, IMAGE + 0x40_0000n].map(address => tablesDeny(map, address)),
+    [false, false, true],
+  );
 });
 
 test('what maps a page: a table that many entries lead to is told at each place, and only so often', t => {
