@@ -53,7 +53,7 @@ async function info(context: CommandContext, texts: string[], options: InfoArgum
     const types = await openDumpTypes(dump, symbols, options, issues);
     const sources: Sources = { types: types?.source.split(',') ?? null, symbols: namesOf(symbols.source) };
     const extracted =
-      options.extractDeviceDumps === undefined ? [] : extractDeviceDumps(dump, options.extractDeviceDumps);
+      options.extractDeviceDumps === undefined ? [] : extractDeviceDumps(dump, options.extractDeviceDumps, issues);
     const attributes = options.attributes === true ? attributesOf(dump, symbols, shift, issues) : null;
     const all = new Issues();
     all.addAll(dump.issues);
@@ -96,8 +96,11 @@ interface Extracted {
 }
 
 /** Drivers choose the names: in a file's name only plain characters are kept, and the dump's number makes it unique. */
-function extractDeviceDumps(dump: Dump, folder: string): Extracted[] {
-  if (dump.deviceDumps.length === 0) return [];
+function extractDeviceDumps(dump: Dump, folder: string, issues: Issues): Extracted[] {
+  if (dump.deviceDumps.length === 0) {
+    issues.add('no-device-dumps', 'no driver left a dump (NT_VMCOREDD) in this one: no folder was made');
+    return [];
+  }
   const out = new NewFolder(folder);
   try {
     const extracted = dump.deviceDumps.map((device, i) => {

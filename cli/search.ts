@@ -243,7 +243,10 @@ function rangeOf(kernel: Kernel, { from, to }: SearchArguments) {
     const bytes = parseSize(text);
     return bytes === null ? parseAddress(text, () => kernel.symbols).address : BigInt(bytes);
   };
-  return { from: bound(from, 0n), to: bound(to, U64_MAX + 1n) };
+  const range = { from: bound(from, 0n), to: bound(to, U64_MAX + 1n) };
+  if (range.from >= range.to)
+    throw new UsageError(`nothing lies from ${hex(range.from)} to ${hex(range.to)}: --to is one past the last address`);
+  return range;
 }
 
 function patternOf(

@@ -35,7 +35,7 @@ export interface SymbolRow {
   /** Where the symbol begins; of an address that no symbol covers the address itself. */
   readonly address: bigint | null;
   /** How far behind the symbol's beginning the address lies that was asked for; null where a name was. */
-  readonly offset: bigint | null;
+  readonly offset: number | null;
   /** Bytes; null if unknown. */
   readonly size: number | null;
   /** `exact`, `neighbour` (an upper bound) or `none`. */
@@ -132,16 +132,16 @@ class Lookup {
 
   #byAddress(query: string, address: bigint): SymbolRow {
     const symbol = this.#symbols.at(address);
-    if (symbol !== null) return this.#row(query, symbol, address - symbol.address);
+    if (symbol !== null) return this.#row(query, symbol, Number(address - symbol.address));
     this.partial = true;
     this.issues.add('no-symbol-there', `no symbol covers 0x${address.toString(16)}${this.#sources}`, address);
     return { ...NOTHING, query, address };
   }
 
   /** With its source, if it is code. */
-  #row(query: string, symbol: KernelSymbol, offset: bigint | null): SymbolRow {
+  #row(query: string, symbol: KernelSymbol, offset: number | null): SymbolRow {
     const isCode = CODE.test(symbol.type ?? '');
-    const source = isCode ? this.#kernel.source(symbol.address + (offset ?? 0n)) : [];
+    const source = isCode ? this.#kernel.source(symbol.address + BigInt(offset ?? 0)) : [];
     return rowOf(query, symbol, offset, source);
   }
 
@@ -172,7 +172,7 @@ const NOTHING: Omit<SymbolRow, 'query'> = {
   source: [],
 };
 
-function rowOf(query: string, symbol: KernelSymbol, offset: bigint | null, source: readonly SourceFrame[]): SymbolRow {
+function rowOf(query: string, symbol: KernelSymbol, offset: number | null, source: readonly SourceFrame[]): SymbolRow {
   const { name, address, size, sizeFrom, type, module, perCpu, from = null } = symbol;
   const known = { size: sizeFrom === 'none' ? null : size, sizeFrom, type: type === '?' ? null : type };
   return { query, name, address, offset, ...known, module, perCpu, from, source };
@@ -208,7 +208,7 @@ const placeOf = ({ file, line, inlined }: SourceFrame): string => `${file}:${lin
 /** As /proc/kallsyms has it; of an address as the kernel prints it (`symbol+0x12/0x34 [module]`). */
 function line(row: SymbolRow, pointerSize: number): string {
   const { address, offset, name, type, size, sizeFrom, module, perCpu, from } = row;
-  const there = (address ?? 0n) + (offset ?? 0n);
+  const there = (address ?? 0n) + BigInt(offset ?? 0);
   const of = module === null ? '' : ` [${module}]`;
   const at = offset === null ? '' : `+0x${offset.toString(16)}${size === null ? '' : `/0x${size.toString(16)}`}`;
   const bytes = size === null || offset !== null ? [] : [`${sizeFrom === 'neighbour' ? 'at most ' : ''}${size} bytes`];

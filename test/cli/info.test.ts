@@ -113,7 +113,9 @@ coreTest('device dumps are listed and extracted; their names are made fit for fi
 });
 
 coreTest('nothing to extract: no folder', (t, core, folder) => {
-  t.is(kdumpling('info', core, '--extract-device-dumps', join(folder, 'devices')).status, 0);
+  const { status, stderr } = kdumpling('info', core, '--extract-device-dumps', join(folder, 'devices'));
+  t.is(status, 0);
+  t.regex(stderr, /no driver left a dump \(NT_VMCOREDD\).*\[no-device-dumps\]/);
   t.false(existsSync(join(folder, 'devices')));
 });
 

@@ -145,6 +145,17 @@ realTest('what lies where a word was found: symbols, and what pages are used for
   t.deepEqual([inImage.address, inImage.symbol, inImage.use], ['0xffffffffbcc1b3c0', 'init_task+0x980', 'reserved']);
 });
 
+realTest('a range that holds nothing is a wrong call', [dump], t => {
+  for (const [from, to] of [
+    ['0x2000', '0x1000'],
+    ['0x2000', '0x2000'],
+  ]) {
+    const { status, stderr } = kdumpling('search', dump, '0x0', '--from', from, '--to', to);
+    t.is(status, 2);
+    t.regex(stderr, /nothing lies from 0x2000 to /);
+  }
+});
+
 const filtered = realDump('x86_64-6.1.zlib-d31.kdump');
 realTest('what was filtered out is told', [dump, filtered], t => {
   const { status, stdout, stderr } = kdumpling('search', filtered, '-c', 'Kernel panic', '--json');

@@ -22,8 +22,8 @@ realTest('by name, by address and by name with an offset', [core], t => {
   const rest = { module: null, perCpu: false, from: null, source: [] };
   t.deepEqual(rows.slice(0, 3), [
     { query: 'schedule', ...schedule, offset: null, ...rest },
-    { query: '0xffffffffbbc114f8', ...schedule, offset: '0x8', ...rest },
-    { query: 'schedule+0x10', ...schedule, offset: '0x10', ...rest },
+    { query: '0xffffffffbbc114f8', ...schedule, offset: 8, ...rest },
+    { query: 'schedule+0x10', ...schedule, offset: 16, ...rest },
   ]);
   t.deepEqual([rows[3].address, rows[3].type, rows[3].perCpu], ['0x31980', 'A', true]);
 });
