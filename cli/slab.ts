@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import {
   allocatedOf,
   type CacheUsage,
+  cacheAliases,
   cacheObjects,
   namedTrack,
   OBJECT_STATES,
@@ -54,6 +55,8 @@ function slab(context: CommandContext, dump: string, name: string | undefined, o
 
 interface CacheRow {
   readonly cache: SlabCache;
+  /** The other names of a merged cache. */
+  readonly aliases: readonly string[];
   readonly usage: CacheUsage;
 }
 
@@ -67,12 +70,17 @@ const KEYS: Record<(typeof SORTS)[number], (a: CacheRow, b: CacheRow) => number>
 };
 
 function allCaches(allocator: SlabAllocator, { sort }: SlabOptions, issues: Issues): KernelAnswer {
-  const rows = allocator.caches.map(cache => ({ cache, usage: allocator.usage(cache, issues) }));
+  const aliases = cacheAliases(allocator.kernel, allocator.caches);
+  const rows = allocator.caches.map(cache => ({
+    cache,
+    aliases: aliases.get(cache.address) ?? [],
+    usage: allocator.usage(cache, issues),
+  }));
   if (sort !== undefined) rows.sort(KEYS[sort]);
   return { json: rows.map(cacheJson), text: () => cacheTable(rows), partial: issues.count > 0 };
 }
 
-const cacheJson = ({ cache, usage }: CacheRow) => ({
+const cacheJson = ({ cache, usage, aliases }: CacheRow) => ({
   name: cache.name,
   address: cache.address,
   objectSize: cache.objectSize,
@@ -84,6 +92,7 @@ const cacheJson = ({ cache, usage }: CacheRow) => ({
   slabSize: cache.slabSize,
   flags: hex(cache.flags),
   refcount: cache.refcount,
+  aliases,
 });
 
 function* cacheTable(rows: readonly CacheRow[]): Iterable<string> {
@@ -95,11 +104,17 @@ function* cacheTable(rows: readonly CacheRow[]): Iterable<string> {
   }
 }
 
+const aliasLine = ({ aliases }: CacheRow): string[] =>
+  aliases.length === 0 ? [] : [`  also ${printable(aliases.join(', '))}`];
+
 const cell = (value: number | string, width: number): string => `${value}`.padStart(width);
 
 function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
-  const cache = allocator.caches.find(one => one.name === name || hex(one.address) === name.toLowerCase());
-  if (cache === undefined && ADDRESS.test(name)) return oneObject(allocator, BigInt(name), issues);
+  const aliases = cacheAliases(allocator.kernel, allocator.caches);
+  const isNamed = (one: SlabCache): boolean => one.name === name || hex(one.address) === name.toLowerCase();
+  const isAlias = (one: SlabCache): boolean => aliases.get(one.address)?.includes(name) === true;
+  const cache = allocator.caches.find(isNamed) ?? allocator.caches.find(isAlias);
+  if (cache === undefined && ADDRESS.test(name)) return oneObject(allocator, BigInt(name), aliases, issues);
   if (cache === undefined) {
     issues.add('no-such-cache', `no cache is called ${name}, or lies there: a list of all has them`);
     return { json: { cache: null, objects: [] }, text: () => [], partial: true };
@@ -123,21 +138,27 @@ function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions
     lines.push(`slab ${hex(at)}, ${count} objects:`);
     for (const { address, state: is } of objects.slice(from)) lines.push(`  ${hex(address)}  ${is}`);
   }
-  const text = () => [...cacheTable([{ cache, usage }]), ...lines];
-  return { json: { cache: cacheJson({ cache, usage }), objects }, text, partial: issues.count > 0 };
+  const row = { cache, aliases: aliases.get(cache.address) ?? [], usage };
+  const text = () => [...cacheTable([row]), ...aliasLine(row), ...lines];
+  return { json: { cache: cacheJson(row), objects }, text, partial: issues.count > 0 };
 }
 
 const ADDRESS = /^0x[0-9a-f]{1,16}$/i;
 
 /** The object that an address is in. */
-function oneObject(allocator: SlabAllocator, address: bigint, issues: Issues): KernelAnswer {
+function oneObject(
+  allocator: SlabAllocator,
+  address: bigint,
+  aliases: ReadonlyMap<bigint, readonly string[]>,
+  issues: Issues,
+): KernelAnswer {
   const found = new SlabLookup(allocator, issues).at(address);
   if (found === null) {
     issues.add('no-such-cache', `no cache lies at ${hex(address)}, and no slab that it would be in`);
     return { json: { cache: null, objects: [] }, text: () => [], partial: true };
   }
-  const { cache, slab: at, object, offset, state, tracks } = found;
-  const row = { cache, usage: allocator.usage(cache, issues) };
+  const { cache, slab: at, object, offset, state, tracks, cgroup } = found;
+  const row = { cache, aliases: aliases.get(cache.address) ?? [], usage: allocator.usage(cache, issues) };
   const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(allocator.kernel, track));
   const who = { allocated: named(tracks?.allocated), freed: named(tracks?.freed) };
   return {
@@ -146,12 +167,16 @@ function oneObject(allocator: SlabAllocator, address: bigint, issues: Issues): K
       objects: object === null ? [] : [{ address: object, state }],
       slab: at,
       offset,
+      cgroup,
       ...who,
     },
     *text() {
       yield* cacheTable([row]);
+      yield* aliasLine(row);
       yield `slab ${hex(at)}:`;
-      yield object === null ? '  none of its objects' : `  ${hex(object)}+${hex(offset ?? 0)}  ${state}`;
+      yield object === null
+        ? '  none of its objects'
+        : `  ${hex(object)}+${hex(offset ?? 0)}  ${state}${cgroup === null ? '' : `, charged to the cgroup ${cgroup}`}`;
       yield* trackLines(who);
     },
     partial: issues.count > 0,

@@ -1,3 +1,4 @@
 export * from './files.js';
+export * from './kernfs.js';
 export * from './mounts.js';
 export * from './paths.js';

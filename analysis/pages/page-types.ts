@@ -27,6 +27,8 @@ export const PAGE_TYPE_OFFLINE = numberOf('offline');
 export const PAGE_TYPE_HUGETLB = numberOf('hugetlb');
 export const PAGE_TYPE_SLAB = numberOf('slab');
 export const PAGE_TYPE_UNACCEPTED = numberOf('unaccepted');
+/** What kmalloc() took from the page allocator (6.15 and later: unmarked before). */
+export const PAGE_TYPE_LARGE_KMALLOC = numberOf('large-kmalloc');
 /** What `of` gives for a page without a type. */
 export const PAGE_TYPE_NONE = -1;
 

@@ -1,8 +1,10 @@
+export * from './aliases.js';
 export * from './allocator.js';
 export { hasArrayCaches } from './array-caches.js';
 export * from './cache-objects.js';
 export * from './model.js';
 export * from './object-places.js';
+export * from './ownership.js';
 export { hasSheaves } from './sheaves.js';
 export * from './slab-at.js';
 export * from './slab-pages.js';

@@ -79,6 +79,8 @@ export interface SlabAllocator<C extends SlabCache = SlabCache> {
   states(cache: C, pfn: number, held: ObjectPlaces, into: Uint8Array, issues: Issues): number;
   /** Who took and freed an object; null where its cache does not keep it. @throws MemoryFault */
   tracks?(cache: C, object: bigint): Tracks | null;
+  /** The path of the cgroup that an object is charged to; null for none. @param slab its address. @param index of the object in it. @throws MemoryFault */
+  cgroup?(cache: C, slab: bigint, index: number): string | null;
   /** Whether the cache is as the allocator's own rules want it; what is not goes to `issues`. @param pages of all its caches. @throws Missing */
   check(pages: SlabPages, cache: C, issues: Issues): void;
 }

@@ -17,9 +17,11 @@ export interface SlabPlace {
   readonly state: ObjectState | null;
   /** Who took and freed the object; null where its cache does not keep it. */
   readonly tracks: Tracks | null;
+  /** The path of the cgroup that it is charged to, in its hierarchy; null for none. */
+  readonly cgroup: string | null;
 }
 
-type ObjectPlace = Pick<SlabPlace, 'object' | 'offset' | 'state' | 'tracks'>;
+type ObjectPlace = Pick<SlabPlace, 'object' | 'offset' | 'state' | 'tracks' | 'cgroup'>;
 
 export class SlabLookup {
   readonly #allocator: SlabAllocator;
@@ -44,11 +46,11 @@ export class SlabLookup {
     const slab = head < 0 ? null : this.#allocator.slabAddress(head);
     const cache = slab === null ? undefined : this.#caches.get(slabCache(pages, head));
     if (slab === null || cache === undefined) return null;
-    return { cache, slab, ...this.#objectAt(cache, head, paddr) };
+    return { cache, slab, ...this.#objectAt(cache, slab, head, paddr) };
   }
 
-  #objectAt(cache: SlabCache, head: number, paddr: number): ObjectPlace {
-    const none = { object: null, offset: null, state: null, tracks: null };
+  #objectAt(cache: SlabCache, slab: bigint, head: number, paddr: number): ObjectPlace {
+    const none = { object: null, offset: null, state: null, tracks: null, cgroup: null };
     const allocator = this.#allocator;
     const count = allocator.states(cache, head, this.#heldOf(cache), this.#states, this.#issues);
     if (count < 0) return none;
@@ -58,7 +60,9 @@ export class SlabLookup {
     const start = first + index * cache.slotSize;
     const object = allocator.map.toVirtual(start);
     const tracks = allocator.tracks?.(cache, object) ?? null;
-    return { object, offset: paddr - start, state: OBJECT_STATES[this.#states[index]], tracks };
+    const state = OBJECT_STATES[this.#states[index]];
+    const cgroup = state === 'allocated' ? (allocator.cgroup?.(cache, slab, index) ?? null) : null;
+    return { object, offset: paddr - start, state, tracks, cgroup };
   }
 
   #heldOf(cache: SlabCache): ObjectPlaces {

@@ -17,6 +17,7 @@ import {
   UNKNOWN,
 } from './model.js';
 import { ObjectPlaces, overlayHeld } from './object-places.js';
+import { type ObjectOwners, objectOwners } from './ownership.js';
 import { hasSheaves, Sheaves } from './sheaves.js';
 import type { SlabPages } from './slab-pages.js';
 import { readSlubCaches, type SlubCache } from './slub-caches.js';
@@ -51,6 +52,7 @@ export class Slub implements SlabAllocator<SlubCache> {
   readonly caches: readonly SlubCache[];
   readonly walker: FreelistWalker;
   #tracks: { readonly reader: TrackReader | null } | null = null;
+  #owners: { readonly reader: ObjectOwners | null } | null = null;
   readonly #perCpu: PerCpu;
   readonly #sheaves: Sheaves | null;
   readonly #nodes: readonly number[];
@@ -131,6 +133,11 @@ export class Slub implements SlabAllocator<SlubCache> {
     this.#tracks ??= { reader: trackReader(this.layout.cache) };
     const { reader } = this.#tracks;
     return reader?.has(cache) === true ? reader.of(cache, object) : null;
+  }
+
+  cgroup(cache: SlubCache, slab: bigint, index: number): string | null {
+    this.#owners ??= { reader: objectOwners(this.kernel, this.layout) };
+    return this.#owners.reader?.of(cache, slab, index) ?? null;
   }
 
   check(pages: SlabPages, cache: SlubCache, issues: Issues): void {

@@ -5,19 +5,28 @@ import { asking } from '../asking.js';
 import { type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Module, modules } from '../modules/index.js';
-import { areaAt, type PageDetail, PageDetails, structPageAt, type VmallocArea, vmallocAreas } from '../pages/index.js';
+import {
+  areaAt,
+  PAGE_TYPE_LARGE_KMALLOC,
+  type PageDetail,
+  PageDetails,
+  structPageAt,
+  type VmallocArea,
+  vmallocAreas,
+} from '../pages/index.js';
 import { type NamedTrack, namedTrack, type ObjectState, SlabLookup, slabAllocator, type Track } from '../slab/index.js';
 import { placeText } from '../symbols/index.js';
 import type { Task } from '../tasks/index.js';
 import { TaskStacks } from './stacks.js';
 
-/** `slack`: in a slab, but in none of its objects; `unknown`: nothing is known there. */
+/** `slack`: in a slab, but in none of its objects; `large-kmalloc`: too large for a slab, pages of its own; `unknown`: nothing is known there. */
 export type AddressKind =
   | 'stack'
   | 'symbol'
   | 'per-cpu'
   | 'slab'
   | 'slack'
+  | 'large-kmalloc'
   | 'module'
   | 'vmalloc'
   | 'struct-page'
@@ -38,6 +47,10 @@ export interface WhatIs {
   /** Who took a slab object and who gave it back last, where its cache keeps that. */
   readonly allocated: NamedTrack | null;
   readonly freed: NamedTrack | null;
+  /** The path of the memory cgroup that a slab object is charged to. */
+  readonly cgroup: string | null;
+  /** Bytes of a large kmalloc's pages. */
+  readonly size: number | null;
   /** Of an area of vmalloc space who made it. */
   readonly symbol: string | null;
   readonly module: string | null;
@@ -55,6 +68,8 @@ const NOTHING: Omit<WhatIs, 'address' | 'kind'> = {
   state: null,
   allocated: null,
   freed: null,
+  cgroup: null,
+  size: null,
   symbol: null,
   module: null,
   cpu: null,
@@ -89,6 +104,7 @@ export class Whatis {
       address => this.#symbol(address),
       address => this.#perCpuAt(address),
       address => this.#slab(address),
+      address => this.#largeKmalloc(address),
       address => this.#module(address),
       address => this.#vmalloc(address),
       address => this.#structPage(address),
@@ -141,7 +157,7 @@ export class Whatis {
   #slab(address: bigint): Found | null {
     const found = this.#slabs?.at(address) ?? null;
     if (found === null) return null;
-    const { cache, object, offset, state, tracks } = found;
+    const { cache, object, offset, state, tracks, cgroup } = found;
     const task = object === null ? null : (this.#stacks?.taskAt(object) ?? null);
     const kind = object === null ? 'slack' : 'slab';
     const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(this.#kernel, track));
@@ -153,8 +169,22 @@ export class Whatis {
       state,
       allocated: named(tracks?.allocated),
       freed: named(tracks?.freed),
+      cgroup,
       task: task === null ? null : who(task),
     };
+  }
+
+  /** The page's head says so: its order is the size that was made of what was asked for. */
+  #largeKmalloc(address: bigint): Found | null {
+    const { memory, pageSize } = this.#kernel;
+    const paddr = memory.translate(address);
+    const detail = paddr < 0 ? null : (this.#pages?.of(Math.floor(paddr / pageSize)) ?? null);
+    if (detail === null) return null;
+    const head = detail.compound?.head ?? detail.pfn;
+    if (this.#pages?.pages.type(head) !== PAGE_TYPE_LARGE_KMALLOC) return null;
+    const offset = paddr - head * pageSize;
+    const size = pageSize * 2 ** (detail.compound?.order ?? 0);
+    return { kind: 'large-kmalloc', object: address - BigInt(offset), offset, size, state: 'allocated' };
   }
 
   #module(address: bigint): Found | null {
@@ -195,17 +225,32 @@ export class Whatis {
 const who = ({ pid, comm }: Task): WhatIs['task'] => ({ pid, comm });
 
 /** One sentence, without the address. */
-export function whatisText({ kind, object, offset, cache, state, symbol, module, cpu, task, page }: WhatIs): string {
+export function whatisText({
+  kind,
+  object,
+  offset,
+  size,
+  cgroup,
+  cache,
+  state,
+  symbol,
+  module,
+  cpu,
+  task,
+  page,
+}: WhatIs): string {
   const by = offset === null || offset === 0 ? '' : `+${hex(offset)}`;
   const of = module === null ? '' : ` [${module}]`;
   const whose = task === null ? '' : `PID ${task.pid ?? '?'} (${task.comm ?? '?'})`;
   const frame = page === null ? '' : `page ${hex(page.pfn)}: ${page.use ?? 'of unknown use'}`;
+  const charged = cgroup === null ? '' : `, charged to the cgroup ${cgroup}`;
   const start = object === null ? '' : hex(object);
   const told: Record<AddressKind, string> = {
     stack: `the stack of ${whose}${by}`,
     symbol: `${symbol}${by}${of}`,
     'per-cpu': `${symbol}${by}${of}, CPU ${cpu}`,
-    slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}`,
+    slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}${charged}`,
+    'large-kmalloc': `a kmalloc of ${size} bytes ${start}${by}`,
     slack: `a slab of ${cache}, but none of its objects`,
     module: `memory of the module ${module}, ${start}${by}`,
     vmalloc: `the vmalloc area ${start}${by}${symbol === null ? '' : `, made by ${symbol}`}`,

@@ -68,6 +68,26 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
     );
   });
 
+  const links = realTruth(`${name}/guest/guest/slab_links.txt`);
+  realTest(`slab: the names of merged caches of ${name}`, [dump, links], t => {
+    // /sys/kernel/slab has a directory for each cache and a link for each name: `FILP -> :0000256`.
+    const truth = new Map<string, string[]>();
+    for (const [, link, target] of readFileSync(links, 'utf8').matchAll(/ (\S+) -> (\S+)$/gm)) {
+      truth.set(target, [...(truth.get(target) ?? []), link]);
+    }
+    const rows = JSON.parse(kdumpling('slab', dump, '--json').stdout) as (TrueCache & { aliases: string[] })[];
+    t.deepEqual(
+      rows
+        .filter(({ aliases }) => aliases.length > 0)
+        .map(row => [row.name, ...row.aliases].sort().join())
+        .sort(),
+      [...truth.values()]
+        .filter(names => names.length > 1)
+        .map(names => names.sort().join())
+        .sort(),
+    );
+  });
+
   for (const cache of CACHES) {
     realTest(`slab: every allocated object of ${cache}, ${name}`, [dump, truth(`slab_objects_${cache}`)], t => {
       const expected = parsed<TrueObjects>(truth(`slab_objects_${cache}`));
