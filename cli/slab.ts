@@ -16,7 +16,8 @@ import {
   type Track,
 } from 'kdumpling/analysis/slab';
 import { hex, type Issues, printable } from 'kdumpling/reader';
-import type { CommandContext, DefineCommand } from './command.js';
+import { isNamed, isPattern } from './cache-argument.js';
+import type { CommandContext, DefineCommand, Progress } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
 import { trackLines } from './track-lines.js';
@@ -26,30 +27,45 @@ const SORTS = ['name', 'size', 'allocated', 'total', 'slabs', 'memory'] as const
 interface SlabOptions extends KernelOptions {
   readonly sort?: (typeof SORTS)[number];
   readonly state?: ObjectState[];
+  readonly infer?: boolean;
 }
 
 export const command: DefineCommand = context =>
   addKernelOptions(
     new Command()
       .description(
-        'List the slab caches, with how many of their objects are allocated; with CACHE its objects, slab by slab, or the one at an address.',
+        'List the slab caches, with how many of their objects are allocated; with CACHE its objects, slab by slab, or the one at an address. With --infer which types objects have.',
       )
       .argument('<dump>', DUMP_HELP)
-      .argument('[cache]', 'a name, or the address (0x…) of a kmem_cache, or one in an object')
+      .argument(
+        '[cache]',
+        'a name (with * or ? a list of all that match), or the address (0x…) of a kmem_cache, or one in an object',
+      )
       .addOption(new Option('--sort <key>', 'the largest first, names in order').choices(SORTS))
-      .addOption(new Option('--state <state...>', 'with CACHE: objects in these states only').choices(OBJECT_STATES)),
+      .addOption(new Option('--state <state...>', 'with CACHE: objects in these states only').choices(OBJECT_STATES))
+      .option('--infer', 'which types allocated objects have, by what points to them'),
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  kdumpling slab vmcore --sort memory\n  kdumpling slab vmcore filp --state allocated',
+      '\nExamples:\n  kdumpling slab vmcore --sort memory\n  kdumpling slab vmcore filp --state allocated\n  kdumpling slab vmcore "kmalloc-*" --infer',
     )
     .action((dump: string, cache: string | undefined, options: SlabOptions) => slab(context, dump, cache, options));
 
 function slab(context: CommandContext, dump: string, name: string | undefined, options: SlabOptions): Promise<void> {
-  const empty = name === undefined ? [] : { cache: null, objects: [] };
-  return answerFromKernel(context, [dump], options, empty, (kernel, issues) => {
-    const allocator = slabAllocator(kernel, issues);
-    return name === undefined ? allCaches(allocator, options, issues) : oneCache(allocator, name, options, issues);
+  const empty = name === undefined || isPattern(name) ? [] : { cache: null, objects: [] };
+  return answerFromKernel(context, [dump], options, empty, async (kernel, issues) => {
+    const progress = await context.progress('memory map');
+    try {
+      if (options.infer === true) {
+        const { slabInfer } = await import('./slab-infer.js');
+        return slabInfer(kernel, name, issues, progress);
+      }
+      const allocator = slabAllocator(kernel, issues);
+      const all = name === undefined || isPattern(name);
+      return all ? allCaches(allocator, name, options, issues) : oneCache(allocator, name, options, issues, progress);
+    } finally {
+      progress.stop();
+    }
   });
 }
 
@@ -69,9 +85,15 @@ const KEYS: Record<(typeof SORTS)[number], (a: CacheRow, b: CacheRow) => number>
   memory: (a, b) => b.usage.slabs * b.cache.slabSize - a.usage.slabs * a.cache.slabSize,
 };
 
-function allCaches(allocator: SlabAllocator, { sort }: SlabOptions, issues: Issues): KernelAnswer {
+function allCaches(
+  allocator: SlabAllocator,
+  pattern: string | undefined,
+  { sort }: SlabOptions,
+  issues: Issues,
+): KernelAnswer {
   const aliases = cacheAliases(allocator.kernel, allocator.caches);
-  const rows = allocator.caches.map(cache => ({
+  const caches = allocator.caches.filter(cache => pattern === undefined || isNamed(cache, pattern));
+  const rows = caches.map(cache => ({
     cache,
     aliases: aliases.get(cache.address) ?? [],
     usage: allocator.usage(cache, issues),
@@ -109,18 +131,24 @@ const aliasLine = ({ aliases }: CacheRow): string[] =>
 
 const cell = (value: number | string, width: number): string => `${value}`.padStart(width);
 
-function oneCache(allocator: SlabAllocator, name: string, { state }: SlabOptions, issues: Issues): KernelAnswer {
+function oneCache(
+  allocator: SlabAllocator,
+  name: string,
+  { state }: SlabOptions,
+  issues: Issues,
+  progress: Progress,
+): KernelAnswer {
   const aliases = cacheAliases(allocator.kernel, allocator.caches);
-  const isNamed = (one: SlabCache): boolean => one.name === name || hex(one.address) === name.toLowerCase();
   const isAlias = (one: SlabCache): boolean => aliases.get(one.address)?.includes(name) === true;
-  const cache = allocator.caches.find(isNamed) ?? allocator.caches.find(isAlias);
+  const cache = allocator.caches.find(one => isNamed(one, name)) ?? allocator.caches.find(isAlias);
   if (cache === undefined && ADDRESS.test(name)) return oneObject(allocator, BigInt(name), aliases, issues);
   if (cache === undefined) {
     issues.add('no-such-cache', `no cache is called ${name}, or lies there: a list of all has them`);
     return { json: { cache: null, objects: [] }, text: () => [], partial: true };
   }
   const wanted = new Set((state ?? OBJECT_STATES).map(one => OBJECT_STATES.indexOf(one)));
-  const pages = SlabPages.find(allocator, issues);
+  const pages = SlabPages.find(allocator, issues, (done, total) => progress.update(done, total));
+  progress.stop();
   tellUnread(pages, issues);
   const objects: { address: bigint; state: ObjectState }[] = [];
   const lines: string[] = [];
