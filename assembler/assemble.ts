@@ -2,7 +2,8 @@
 // dump becomes what its blobs make when they are put one behind the other. `paged`: see paged.ts. Constant memory, one pass.
 import type { ByteSink, ByteSource, Issue } from 'kdumpling/reader';
 import { type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
-import { encodeNotes } from 'kdumpling/reader/formats/notes';
+import { encodeNotes, type Note } from 'kdumpling/reader/formats/notes';
+import { encodeRegionNames } from 'kdumpling/reader/formats/region-names';
 import {
   isComplete,
   mustHavePlaces,
@@ -10,6 +11,7 @@ import {
   type PlacedRegion,
   type PlacedSegment,
   type Placement,
+  regionsOf,
 } from 'kdumpling/reader/minidump';
 import { copyStretch, type Watch } from './copy-stretch.js';
 import { coreFields, NO_VADDR } from './core-fields.js';
@@ -62,7 +64,7 @@ export function assemble(placement: Placement, sink: ByteSink, options: Assemble
 
 function assembleExact(placement: Placement, sink: ByteSink, watch: Watch): void {
   const payloads = exactPayloads(placement);
-  const notes = withSomeNote(notesOf(placement), placement);
+  const notes = withSomeNote(namedNotes(placement), placement);
   const core = coreFields(placement, notes);
   const places = registeredPlaces(placement, payloads, core.notesSize);
   const layout = layoutCore({
@@ -86,6 +88,14 @@ function assembleExact(placement: Placement, sink: ByteSink, watch: Watch): void
     copyStretch(source, sourceOffset, segment.filesz, sink, watch);
   });
   sink.hole(Math.max(0, layout.size - sink.position));
+}
+
+/** A kernel's own header lists regions in the order of their IDs, and a core with it is its blobs end to end; where the header is written anew, a note keeps the names. */
+function namedNotes(placement: Placement): Note[] {
+  const notes = notesOf(placement);
+  const regions = regionsOf(placement);
+  if (placement.header?.style === 'upstream' || regions.every(({ name }) => name === null)) return notes;
+  return [...notes, encodeRegionNames(regions, placement.littleEndian)];
 }
 
 /** One PT_LOAD for each region, short of what is not there; stretches behind a gap get PT_LOADs of their own at the end. */

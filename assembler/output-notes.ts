@@ -2,6 +2,7 @@
 import { alignUp, type ByteSink, type Dump, type Issues, LongNote, readExactly } from 'kdumpling/reader';
 import { encodeNotes, type Note, noteSize } from 'kdumpling/reader/formats/notes';
 import { encodeRealBytes, isRealBytes } from 'kdumpling/reader/formats/real-bytes';
+import { encodeRegionNames, isRegionNames } from 'kdumpling/reader/formats/region-names';
 import { type DumpPlan, partialPages } from './plan.js';
 
 /** makedumpfile's name for the note of an ELF core that lists what was erased. */
@@ -57,7 +58,7 @@ function copyLong(note: LongNote, sink: ByteSink): void {
 
 /** For ELF: eraseinfo is a note, the last one. */
 export function elfNotes(dump: Dump, littleEndian: boolean, issues: Issues): OutputNotes {
-  const notes = withVmcoreinfo(dump, issues);
+  const notes = withRegions(dump, withVmcoreinfo(dump, issues), littleEndian);
   if (dump.eraseinfo !== null && !notes.some(note => note.name === ERASEINFO_NAME)) {
     notes.push({ name: ERASEINFO_NAME, type: 0, descriptor: dump.eraseinfo });
   }
@@ -66,7 +67,8 @@ export function elfNotes(dump: Dump, littleEndian: boolean, issues: Issues): Out
 
 /** For kdump: eraseinfo has its own place, and pages that are there only in part need a note that tells which bytes are real. */
 export function kdumpNotes(dump: Dump, plan: DumpPlan, littleEndian: boolean, issues: Issues): OutputNotes {
-  const notes = withVmcoreinfo(dump, issues).filter(note => dump.eraseinfo === null || note.name !== ERASEINFO_NAME);
+  const all = withRegions(dump, withVmcoreinfo(dump, issues), littleEndian);
+  const notes = all.filter(note => dump.eraseinfo === null || note.name !== ERASEINFO_NAME);
   const partial = partialPages(plan);
   if (partial.length === 0) return new OutputNotes(notes, littleEndian);
   const bytes = partial.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -81,6 +83,12 @@ export function kdumpNotes(dump: Dump, plan: DumpPlan, littleEndian: boolean, is
   if (old < 0) notes.push(note);
   else notes[old] = note;
   return new OutputNotes(notes, littleEndian);
+}
+
+/** No format but the kernel's own header keeps which regions there were. */
+function withRegions({ regions }: Dump, notes: Note[], littleEndian: boolean): Note[] {
+  if (regions.length === 0 || notes.some(isRegionNames)) return notes;
+  return [...notes, encodeRegionNames(regions, littleEndian)];
 }
 
 /** The dump's notes; VMCOREINFO that was found in memory or given by the user becomes a note, since tools look for it there. */

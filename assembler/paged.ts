@@ -1,5 +1,5 @@
 // A core of whole pages: every page that a region touches is composed of all bytes that are known of it, zeros between them, and written page-aligned. crash checks only where
-// a read starts, and splits reads at pages, so it can never run from a small region into the bytes of another. A note tells which bytes are real.
+// a read starts, and splits reads at pages, so it can never run from a small region into the bytes of another. Notes tell which bytes are real, and which regions they are of.
 
 import type { ByteSink } from 'kdumpling/reader';
 import { Extents } from 'kdumpling/reader';
@@ -8,7 +8,8 @@ import { PF_R, PF_W } from 'kdumpling/reader/formats/elf';
 import { type CoreSegment, layoutCore } from 'kdumpling/reader/formats/elf-core';
 import { encodeNotes } from 'kdumpling/reader/formats/notes';
 import { type ByteRange, encodeRealBytes } from 'kdumpling/reader/formats/real-bytes';
-import { notesOf, type PlacedMemory, type Placement, placedMemory } from 'kdumpling/reader/minidump';
+import { encodeRegionNames } from 'kdumpling/reader/formats/region-names';
+import { notesOf, type PlacedMemory, type Placement, placedMemory, regionsOf } from 'kdumpling/reader/minidump';
 import { copyStretch, type Watch } from './copy-stretch.js';
 import { coreFields, NO_VADDR } from './core-fields.js';
 import { extentRanges, joined, pagesOf, subtract } from './plan.js';
@@ -19,7 +20,11 @@ export function assemblePaged(placement: Placement, sink: ByteSink, watch: Watch
   const real = [...extentRanges(memory.extents.merged())];
   const pageSize = pageSizeOf(placement);
   const pages = rangesOfPages(real, pageSize);
-  const notes = [...notesOf(placement), encodeRealBytes(real, littleEndian)];
+  const notes = [
+    ...notesOf(placement),
+    encodeRealBytes(real, littleEndian),
+    encodeRegionNames(regionsOf(placement), littleEndian),
+  ];
   const { segments, skewed } = pagedSegments(placement, pages, pageSize, bits);
   if (skewed > 0) {
     faults.note(

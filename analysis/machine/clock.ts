@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { hasStruct, type Struct, struct } from '../object/index.js';
+import { clockByContent } from './clock-by-content.js';
 
 export interface Clock {
   /** Wall-clock time of the boot, nanoseconds since 1970 (UTC): what `dmesg -T` adds to a record's time. */
@@ -15,9 +16,29 @@ export interface Clock {
 }
 
 const NS = 1_000_000_000n;
+/** The region of the meminspect series that holds it. */
+const REGION = 'tk_data';
+/** It has some 300 bytes; several stand in an array. */
+const MOST_SIZE = 4096;
 
 /** @throws Missing, MemoryFault */
 export function readClock(kernel: Kernel): Clock {
+  return hasStruct(kernel, 'timekeeper') ? clockByTypes(kernel) : clockOfRegion(kernel);
+}
+
+/** A region core may hold the variable and nothing that tells its members. */
+function clockOfRegion(kernel: Kernel): Clock {
+  const names = ['timekeeper_data', 'tk_core', REGION];
+  kernel.expect(names);
+  const symbol = names.map(name => kernel.symbol(name)).find(one => one !== null && one.size > 0);
+  const size = Math.min(symbol?.size ?? 0, MOST_SIZE);
+  const clock = symbol == null ? null : clockByContent(kernel.memory, symbol.address, size);
+  // The sentence that says what is missing.
+  if (clock === null) return clockByTypes(kernel);
+  return clock;
+}
+
+function clockByTypes(kernel: Kernel): Clock {
   const { address, timekeeper } = findTimekeeper(kernel);
   const shift = BigInt(timekeeper.number('tkr_mono.shift')(address));
   const nsec = timekeeper.word('tkr_mono.xtime_nsec')(address) >> shift;

@@ -1,5 +1,6 @@
 export * from './banner.js';
 export * from './clock.js';
+export * from './clock-by-content.js';
 export * from './config.js';
 export * from './environment.js';
 export * from './identity.js';

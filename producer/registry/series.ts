@@ -8,7 +8,7 @@ import {
   MEMINSPECT_V1_IDS,
   MEMINSPECT_V3_DRIVER_NAMES,
   MEMINSPECT_V3_IDS,
-} from './ids.js';
+} from 'kdumpling/reader/formats/region-ids';
 
 export const SERIES_NAMES = [
   'kmemdump-rfc1',

@@ -1,8 +1,9 @@
-// All symbols that are to be had for a dump: from a vmlinux or System.map of the user's, from kallsyms in the dump, from VMCOREINFO; in that order.
+// All symbols that are to be had for a dump: from a vmlinux or System.map of the user's, from kallsyms in the dump, from VMCOREINFO, from the regions of a region core; in that order.
 import { AddressMap } from '../address-map.js';
 import { fixedText } from '../cursor.js';
 import { hex, InputError } from '../fault.js';
 import { isElf } from '../formats/elf.js';
+import type { DumpRegion } from '../formats/region-names.js';
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import { Issues } from '../issue.js';
 import type { PhysicalMemory, VirtualMemory } from '../memory.js';
@@ -13,6 +14,7 @@ import { Kallsyms } from './kallsyms/kallsyms.js';
 import { kallsymsByScan } from './kallsyms/scan.js';
 import { tablesFromVmcoreinfo } from './kallsyms/tables.js';
 import { LayeredSymbols } from './layered-symbols.js';
+import { RegionSymbols } from './regions/region-symbols.js';
 import type { Symbols } from './symbols.js';
 import { SystemMap } from './system-map.js';
 import { VmcoreinfoSymbols } from './vmcoreinfo-symbols.js';
@@ -22,6 +24,8 @@ export interface SymbolSpace {
   readonly virtual: VirtualMemory;
   readonly physical: PhysicalMemory;
   readonly vmcoreinfo: Vmcoreinfo | null;
+  /** Of a region core, in the order of registration. */
+  readonly regions?: readonly DumpRegion[];
 }
 
 export interface SymbolOptions {
@@ -50,6 +54,8 @@ export function openSymbols(space: SymbolSpace, options: SymbolOptions = {}): Op
   if (file !== null) layers.push(file);
   if (kallsyms !== null) layers.push(kallsyms);
   if (space.vmcoreinfo !== null) layers.push(new VmcoreinfoSymbols(space.vmcoreinfo));
+  const regions = RegionSymbols.open(space.regions ?? [], space);
+  if (regions !== null) layers.push(regions);
   const lack = file === null && kallsyms === null ? "the kernel's table of symbols is not to be had" : '';
   const symbols = new LayeredSymbols(layers, lack);
   if (layers.length === 0) {

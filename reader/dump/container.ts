@@ -4,6 +4,7 @@ import type { FaultReason } from '../fault.js';
 import type { Utsname } from '../formats/diskdump.js';
 import type { ProgramHeader } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
+import type { DumpRegion } from '../formats/region-names.js';
 import type { Issues } from '../issue.js';
 import type { CachedMemory } from '../page-cache.js';
 import type { ByteSource } from '../source.js';
@@ -41,6 +42,8 @@ export interface OpenedContainer {
   /** null where the container has none; fields may be empty. */
   readonly utsname: Utsname | null;
   readonly segments: readonly ProgramHeader[];
+  /** Of a region core, in the order of registration; left out by all others. */
+  readonly regions?: readonly DumpRegion[];
   readonly notes: readonly Note[];
   /** VMCOREINFO that the container holds outside its notes. */
   readonly vmcoreinfo: Uint8Array | null;

@@ -3,6 +3,7 @@ import type { AddressMap } from '../address-map.js';
 import type { Architecture } from '../arch/arch.js';
 import type { ProgramHeader } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
+import type { DumpRegion } from '../formats/region-names.js';
 import type { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Issues } from '../issue.js';
 import type { PhysicalMemory } from '../memory.js';
@@ -37,6 +38,8 @@ export interface Dump {
   readonly virtual: AddressMap;
   /** PT_LOADs as the container claims them; [] where it has none. */
   readonly segments: readonly ProgramHeader[];
+  /** Regions that the kernel had registered, in that order, of region cores and minidumps; [] of all others. */
+  readonly regions: readonly DumpRegion[];
   /** All notes in file order, those of kdump headers included. */
   readonly notes: readonly Note[];
   readonly vmcoreinfo: Vmcoreinfo | null;

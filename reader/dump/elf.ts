@@ -22,6 +22,7 @@ import {
 } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
 import { isRealBytes } from '../formats/real-bytes.js';
+import type { DumpRegion } from '../formats/region-names.js';
 import type { Issues } from '../issue.js';
 import { BlockCache } from '../page-cache.js';
 import { type ByteSource, readExactly } from '../source.js';
@@ -34,6 +35,8 @@ import { VMCOREINFO_NAME } from './vmcoreinfo.js';
 /** No architecture has physical addresses beyond. */
 const MEMORY_END = 2 ** 52;
 const SMALLEST_PAGE = 4096;
+/** A segment without a virtual address. */
+const NO_VADDR = 0xffff_ffff_ffff_ffffn;
 /** Blocks of a file that is not compressed. */
 const LARGEST_BLOCK = 16384;
 
@@ -80,6 +83,7 @@ function openElf(input: DumpInput): OpenedContainer {
     machine: header.machine,
     utsname: null,
     segments,
+    ...(regions ? { regions: regionsOf(segments) } : {}),
     notes,
     vmcoreinfo: null,
     eraseinfo: null,
@@ -258,6 +262,13 @@ function isRegionCore(segments: readonly ProgramHeader[], notes: readonly Note[]
   const filled = segments.filter(({ filesz, paddr }) => filesz > 0 && paddr !== NO_PADDR);
   const odd = filled.filter(({ paddr, filesz }) => paddr % SMALLEST_PAGE !== 0 || filesz % SMALLEST_PAGE !== 0);
   return odd.length * 2 > filled.length;
+}
+
+/** In a core that is its blobs end to end each segment is a region. */
+function regionsOf(segments: readonly ProgramHeader[]): DumpRegion[] {
+  return segments
+    .filter(({ filesz, paddr }) => filesz > 0 && paddr !== NO_PADDR)
+    .map(({ vaddr, paddr, filesz }) => ({ name: null, vaddr: vaddr === NO_VADDR ? null : vaddr, paddr, size: filesz }));
 }
 
 function physicalMemory(

@@ -7,6 +7,7 @@ import { UTSNAME_FIELDS } from '../formats/diskdump.js';
 import { type ProgramHeader, PT_LOAD } from '../formats/elf.js';
 import type { Note } from '../formats/notes.js';
 import { decodeRealBytes, isRealBytes } from '../formats/real-bytes.js';
+import { type DumpRegion, decodeRegionNames, isRegionNames } from '../formats/region-names.js';
 import { Vmcoreinfo } from '../formats/vmcoreinfo.js';
 import type { Issues } from '../issue.js';
 import type { PhysicalMemory } from '../memory.js';
@@ -62,6 +63,7 @@ export class OpenedDump implements Dump {
   readonly name: string;
   readonly container: Container;
   readonly segments: readonly ProgramHeader[];
+  readonly regions: readonly DumpRegion[];
   readonly notes: readonly Note[];
   readonly eraseinfo: Uint8Array | null;
   readonly issues: Issues;
@@ -89,6 +91,9 @@ export class OpenedDump implements Dump {
     this.notes = opened.notes;
     this.eraseinfo = opened.eraseinfo ?? opened.notes.find(note => note.name === 'ERASEINFO')?.descriptor ?? null;
     this.issues = issues;
+    const names = opened.notes.find(isRegionNames);
+    const { littleEndian } = opened.container;
+    this.regions = names === undefined ? (opened.regions ?? []) : decodeRegionNames(names, littleEndian, issues);
     this.#opened = opened;
     this.#sources = sources;
     this.#given = vmcoreinfo;

@@ -176,6 +176,7 @@ export function madeKernel({
     physical,
     virtual,
     segments: [],
+    regions: [],
     notes: [],
     vmcoreinfo: vmcoreinfo === undefined ? null : new Vmcoreinfo(vmcoreinfo),
     eraseinfo: null,

@@ -130,6 +130,7 @@ export function madeDump(
     pageSize: 4096,
     virtual: new AddressMap(physical, []),
     segments: [],
+    regions: [],
     notes: [],
     vmcoreinfo: null,
     eraseinfo: null,

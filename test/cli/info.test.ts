@@ -21,12 +21,12 @@ coreTest('--json: the documented value', (t, core) => {
     buildId: '3b43fad5034874490492495d552c0af6a5fab235',
     kaslrOffset: '0x3a200000',
     physBase: '-0x32400000',
-    cpus: null,
+    cpus: 2,
     // The sum of readelf's FileSiz, the region that two names share once.
     presentBytes: 860832,
     panic: { message: 'Kernel panic - not syncing: sysrq triggered crash', cpu: 0, pid: 135 },
     types: null,
-    symbols: ['vmcoreinfo'],
+    symbols: ['vmcoreinfo', 'regions'],
     deviceDumps: [],
   });
   t.true(Array.isArray(issues));

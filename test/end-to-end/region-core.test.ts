@@ -13,6 +13,34 @@ interface Found {
 
 const SERIES = 'meminspect-v3';
 
+/** What meminspect v3 registers under a name of its own, or that VMCOREINFO names anyway. */
+const NOT_NAMES = new Set(['total_nr_irqs', 'tk_data', 'prb_descs', 'prb_infos', 'prb_data']);
+
+interface Row {
+  readonly name: string;
+  readonly address: string;
+  readonly from: string | null;
+}
+
+/** Variables by the names of regions lie where the vmlinux has them; the rest is answered as the whole dump answers it. */
+function answersAlone(t: ExecutionContext, dump: string, core: string, vmlinux: readonly string[]): void {
+  for (const args of [['env'], ['log'], ['log', '-T'], ['read', 'linux_banner', '64']])
+    same(t, dump, core, args, args[0] === 'read' ? vmlinux : []);
+  const { symbols } = JSON.parse(kdumpling('info', core, '--json').stdout) as { symbols: string[] };
+  t.deepEqual(symbols, ['vmcoreinfo', 'regions']);
+  const rows = JSON.parse(kdumpling('sym', core, '*', '--json').stdout) as Row[];
+  const named = rows.filter(({ name, from }) => from !== null && !NOT_NAMES.has(name)).map(({ name }) => name);
+  t.true(
+    ['linux_banner', 'jiffies_64', 'tainted_mask', '__cpu_online_mask', '_end'].every(name => named.includes(name)),
+  );
+  t.true(named.length >= 24, named.join(' '));
+  const truth = JSON.parse(kdumpling('sym', dump, ...named, '--json', ...vmlinux).stdout) as Row[];
+  const there = new Set(truth.map(({ name, address }) => `${name} ${address}`));
+  for (const { name, address } of rows) if (named.includes(name)) t.true(there.has(`${name} ${address}`), name);
+  const names = kdumpling('sym', core, 'linux_banner', 'init_uts_ns', 'jiffies_64');
+  t.deepEqual([names.status, names.stdout.trim().split('\n').length], [0, 3]);
+}
+
 function makeCore(t: ExecutionContext, dump: string, folder: string, regions: string, more: readonly string[]): string {
   const blobs = join(folder, 'blobs');
   const core = join(folder, 'core');
@@ -22,9 +50,17 @@ function makeCore(t: ExecutionContext, dump: string, folder: string, regions: st
   return core;
 }
 
-function same(t: ExecutionContext, dump: string, core: string, args: readonly string[]): void {
+/** @param more what the whole dump is asked with */
+function same(
+  t: ExecutionContext,
+  dump: string,
+  core: string,
+  args: readonly string[],
+  more: readonly string[] = [],
+): void {
   const [name, ...rest] = args;
-  const [expected, found] = [dump, core].map(file => kdumpling(name, file, ...rest));
+  const expected = kdumpling(name, dump, ...rest, ...more);
+  const found = kdumpling(name, core, ...rest);
   t.is(expected.status, 0, expected.stderr);
   t.is(found.stdout, expected.stdout, args.join(' '));
   t.is(found.status, 0, found.stderr);
@@ -72,6 +108,14 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3', 'arm64-6.1']) {
     });
     t.deepEqual(regions, whole);
     t.truthy(regions.panic);
+    answersAlone(t, dump, core, vmlinux);
+    if (name === 'x86_64-7.3') {
+      // What firmware wrote, as it is, and whole pages, where the order of the regions is lost.
+      const blobs = join(folder, 'blobs');
+      const pages = join(folder, 'pages');
+      t.is(kdumpling('assemble', blobs, '-o', pages, '--mode', 'paged').status, 0);
+      for (const input of [blobs, pages]) answersAlone(t, dump, input, vmlinux);
+    }
 
     for (const [args, symbol] of needs) {
       const found = issuesOf(t, core, [...args, ...vmlinux]);
@@ -118,7 +162,7 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
       const symbols = requestIn(issuesOf(t, plain, ['sym', 'init_task']), /symbols \(kallsyms\)/);
       const named = set(1, [symbols]);
       same(t, dump, named, NAMES);
-      const types = requestIn(issuesOf(t, named, ['env']), /types \(BTF/);
+      const types = requestIn(issuesOf(t, named, ['ps']), /types \(BTF/);
       const typed = set(2, [symbols, types]);
       same(t, dump, typed, ['env']);
       same(t, dump, typed, ['struct', 'task_struct']);
@@ -126,3 +170,16 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
     },
   );
 }
+
+const arm64 = realDump('arm64-6.1.elf');
+
+realPeerTest(
+  "arm64-6.1: regions of Qualcomm's downstream driver answer by their names",
+  [arm64, realVmlinux('arm64-6.1')],
+  [],
+  (t, folder) => {
+    const vmlinux = ['--vmlinux', realVmlinux('arm64-6.1')];
+    const core = makeCore(t, arm64, folder, SERIES, ['--backend', 'qcom-msm', ...vmlinux]);
+    for (const input of [core, join(folder, 'blobs')]) answersAlone(t, arm64, input, vmlinux);
+  },
+);

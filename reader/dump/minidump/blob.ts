@@ -41,6 +41,11 @@ export interface Blob {
 /** Sizes that are equal once rounded up to the 4 bytes that tables and headers may have rounded them to. */
 export const sameSize = (a: number, b: number): boolean => a === b || alignUp(a, 4) === alignUp(b, 4);
 
+/** What a region is called, by the name of its blob: of a virtual machine its number stands before it. Null for a name that is none of firmware's. */
+export function regionWord(blobName: string): string | null {
+  return /^md_(?:[0-9a-f]{1,2}_)?(.+)\.bin$/i.exec(blobName)?.[1] ?? null;
+}
+
 /** All of a source's bytes are there. */
 export const wholeSpans =
   (size: number) =>

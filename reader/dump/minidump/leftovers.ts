@@ -5,7 +5,7 @@ import { PF_R, PF_W } from '../../formats/elf.js';
 import { parseBlobFileName } from '../../formats/qcom-minidump.js';
 import type { Vmcoreinfo } from '../../formats/vmcoreinfo.js';
 import { alignUp } from '../../u64.js';
-import { type Blob, sameBytes, sameSize } from './blob.js';
+import { type Blob, regionWord, sameBytes, sameSize } from './blob.js';
 import type { VmcoreinfoBlob } from './content.js';
 import type { Budget } from './draft.js';
 import type { Faults } from './faults.js';
@@ -131,6 +131,7 @@ function judgeAddressed(work: Leftovers, blob: Blob, places: PlaceIndex, open: O
     tell(work, blob, blob.size > size ? 'long' : 'short', `has ${blob.size} bytes, of which ${there} are used`);
   else work.regions.push({ name: blob.name, paddr, size, status: 'ok', role: 'memory' });
   segments.push({
+    name: regionWord(blob.name),
     vaddr: vaddrOf(map.sorted, paddr, size, map.distance),
     paddr,
     size,

@@ -2,6 +2,7 @@
 import { InputError } from '../../fault.js';
 import { type ProgramHeader, PT_LOAD } from '../../formats/elf.js';
 import type { Note } from '../../formats/notes.js';
+import type { DumpRegion } from '../../formats/region-names.js';
 import type { PhysicalMemory } from '../../memory.js';
 import { BlockCache } from '../../page-cache.js';
 import type { ByteSource, SourceFolder } from '../../source.js';
@@ -96,6 +97,7 @@ function opened(input: DumpInput, placement: Placement): OpenedContainer {
     machine: machine === 0 ? null : machine,
     utsname: null,
     segments: programHeaders(placement),
+    regions: regionsOf(placement),
     notes: notesOf(placement),
     vmcoreinfo: null,
     eraseinfo: null,
@@ -106,6 +108,13 @@ function opened(input: DumpInput, placement: Placement): OpenedContainer {
       ['minidump.style', placement.header?.style ?? null, 'header blob'],
     ],
   };
+}
+
+/** The regions that have a place and bytes. */
+export function regionsOf({ segments }: Placement): DumpRegion[] {
+  return segments
+    .filter(({ spans }) => spans.length > 0)
+    .map(({ name, vaddr, paddr, size }) => ({ name, vaddr, paddr, size }));
 }
 
 /** What is there under a known virtual address. */

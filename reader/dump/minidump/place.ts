@@ -9,7 +9,7 @@ import type { ByteSource } from '../../source.js';
 import { MOST_REGION, registeredRoom } from './agree.js';
 import { mendBannerAddress } from './banner.js';
 import { tieByContent } from './bare.js';
-import type { Blob, Span } from './blob.js';
+import { type Blob, regionWord, type Span } from './blob.js';
 import { checkContents, decodeVmcoreinfo, type VmcoreinfoBlob } from './content.js';
 import { Budget, type Draft, Drafter } from './draft.js';
 import type { Faults } from './faults.js';
@@ -49,6 +49,8 @@ export interface PlacedRegion {
 
 /** A stretch of memory with a place. */
 export interface PlacedSegment {
+  /** The region's name: of its section, else of its blob (`Kprb22` for `md_Kprb22.BIN`); null where neither has one. */
+  readonly name: string | null;
   /** Null where nobody tells it. */
   readonly vaddr: bigint | null;
   readonly paddr: number;
@@ -267,6 +269,7 @@ class Placer {
       return false;
     }
     this.#segments.push({
+      name: segment.name ?? regionWord(blob?.name ?? shared.match.blob?.name ?? ''),
       vaddr: match.vaddr,
       paddr,
       size,

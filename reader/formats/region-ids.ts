@@ -122,3 +122,52 @@ export const MEMINSPECT_V3_DRIVER_NAMES: readonly string[] = [
   ...MEMINSPECT_V3_IDS.slice(14, 29),
   'tk_data',
 ];
+
+/** A posting's numbers: what writes a dump of its regions and what reads one name them by these. */
+export interface RegionSeries {
+  readonly series: string;
+  /** By ID. */
+  readonly ids: readonly string[];
+  /** What the Qualcomm driver calls each. */
+  readonly driverNames: readonly string[];
+}
+
+/** The newest first. */
+export const REGION_SERIES: readonly RegionSeries[] = [
+  { series: 'meminspect v3', ids: MEMINSPECT_V3_IDS, driverNames: MEMINSPECT_V3_DRIVER_NAMES },
+  { series: 'meminspect v1', ids: MEMINSPECT_V1_IDS, driverNames: MEMINSPECT_V1_DRIVER_NAMES },
+  { series: 'kmemdump RFC v3', ids: KMEMDUMP_RFC3_IDS, driverNames: KMEMDUMP_DRIVER_NAMES },
+  { series: 'kmemdump RFC v2', ids: KMEMDUMP_RFC2_IDS, driverNames: KMEMDUMP_DRIVER_NAMES },
+];
+
+/** Regions that no variable of their name lies at: tables, members, what a pointer leads to, a per-CPU template. */
+export const NOT_VARIABLES: ReadonlySet<string> = new Set([
+  'ELF',
+  'VMCOREINFO',
+  'CONFIG',
+  'MEMSECT',
+  'node_data',
+  'init_mm_pgd',
+  'init_uts_ns_name',
+  'runqueues',
+]);
+
+/** Bytes of the regions that are of one size in every kernel; `word` is a pointer's. */
+export const REGION_SIZES: Readonly<Record<string, number | 'word'>> = {
+  _totalram_pages: 'word',
+  mem_section: 'word',
+  jiffies_64: 8,
+  nr_threads: 4,
+  nr_irqs: 4,
+  total_nr_irqs: 4,
+  tainted_mask: 'word',
+  nr_swapfiles: 4,
+  prb: 'word',
+  high_memory: 'word',
+  kallsyms_num_syms: 4,
+  kallsyms_relative_base: 'word',
+  ...Object.fromEntries([...IMAGE, ...KALLSYMS_TABLES, 'swapper_pg_dir'].map(name => [name, 'word'])),
+};
+
+/** Regions of a word of what is longer. */
+export const FIRST_WORDS: ReadonlySet<string> = new Set([...IMAGE, ...KALLSYMS_TABLES, 'swapper_pg_dir']);
