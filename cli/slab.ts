@@ -20,6 +20,7 @@ import { isNamed, isPattern } from './cache-argument.js';
 import type { CommandContext, DefineCommand, Progress } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
+import { objectLines, objectsOf } from './slab-objects.js';
 import { trackLines } from './track-lines.js';
 
 const SORTS = ['name', 'size', 'allocated', 'total', 'slabs', 'memory'] as const;
@@ -28,6 +29,7 @@ interface SlabOptions extends KernelOptions {
   readonly sort?: (typeof SORTS)[number];
   readonly state?: ObjectState[];
   readonly infer?: boolean;
+  readonly objects?: boolean;
 }
 
 export const command: DefineCommand = context =>
@@ -42,7 +44,12 @@ export const command: DefineCommand = context =>
         'a name (with * or ? a list of all that match), or the address (0x…) of a kmem_cache, or one in an object',
       )
       .addOption(new Option('--sort <key>', 'the largest first, names in order').choices(SORTS))
-      .addOption(new Option('--state <state...>', 'with CACHE: objects in these states only').choices(OBJECT_STATES))
+      .addOption(
+        new Option('--state <state...>', 'with CACHE or --objects: objects in these states only').choices(
+          OBJECT_STATES,
+        ),
+      )
+      .option('--objects', 'the objects of all caches, or of all that match')
       .option('--infer', 'which types allocated objects have, by what points to them'),
   )
     .addHelpText(
@@ -61,12 +68,35 @@ function slab(context: CommandContext, dump: string, name: string | undefined, o
         return slabInfer(kernel, name, issues, progress);
       }
       const allocator = slabAllocator(kernel, issues);
-      const all = name === undefined || isPattern(name);
-      return all ? allCaches(allocator, name, options, issues) : oneCache(allocator, name, options, issues, progress);
+      if (name !== undefined && !isPattern(name)) return oneCache(allocator, name, options, issues, progress);
+      if (options.objects === true) return objects(allocator, name, options, issues, progress);
+      return allCaches(allocator, name, options, issues);
     } finally {
       progress.stop();
     }
   });
+}
+
+function objects(
+  allocator: SlabAllocator,
+  pattern: string | undefined,
+  { state, json }: SlabOptions,
+  issues: Issues,
+  progress: Progress,
+): KernelAnswer {
+  const pages = SlabPages.find(allocator, issues, (done, total) => progress.update(done, total));
+  progress.stop();
+  tellUnread(pages, issues);
+  const caches = allocator.caches.filter(cache => pattern === undefined || isNamed(cache, pattern));
+  return {
+    json: json === true ? caches.map(cache => objectsOf(allocator, pages, cache, state, issues)) : [],
+    *text() {
+      for (const cache of caches) yield* objectLines(allocator, pages, cache, state, issues);
+    },
+    get partial() {
+      return issues.count > 0;
+    },
+  };
 }
 
 interface CacheRow {

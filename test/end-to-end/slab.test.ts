@@ -141,6 +141,25 @@ realTest("slab: crash's table of 6.1", [dump, table], t => {
   );
 });
 
+realTest('slab: the objects of all caches', [dump, realTruth('x86_64-6.1/json/slab_caches.json')], t => {
+  const rows = parsed<TrueCache[]>(realTruth('x86_64-6.1/json/slab_caches.json'));
+  const { status, stdout } = kdumpling('slab', dump, '--objects', '--state', 'allocated', '--json');
+  const found = JSON.parse(stdout) as { cache: string; address: string; objects: { address: string }[] }[];
+  t.is(status, 0);
+  t.deepEqual(
+    found
+      .map(({ cache, address, objects }) => [cache, address, new Set(objects.map(one => one.address)).size].join())
+      .sort(),
+    rows.map(({ name, address, allocated }) => [name, address, allocated].join()).sort(),
+  );
+  const text = kdumpling('slab', dump, '--objects', '--state', 'allocated').stdout;
+  const lines = text.split('\n').flatMap(line => /^ {2}(0x[0-9a-f]+) {2}allocated$/.exec(line)?.[1] ?? []);
+  t.deepEqual(
+    lines,
+    found.flatMap(({ objects }) => objects.map(one => one.address)),
+  );
+});
+
 realTest('slab: a cache that is not there', [dump], t => {
   const { status, stdout } = kdumpling('slab', dump, 'no-cache', '--json');
   const found = JSON.parse(stdout) as { cache: null; objects: unknown[]; issues: { code: string }[] };
