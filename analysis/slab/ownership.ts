@@ -4,15 +4,22 @@ import { MemoryFault } from 'kdumpling/reader';
 import { Kernfs } from '../fs/kernfs.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
-import { type Get, hasStruct, struct } from '../object/index.js';
-import type { SlubCache } from './slub-caches.js';
-import type { SlubLayout } from './slub-layout.js';
+import { type Get, hasStruct, type Struct, struct } from '../object/index.js';
+import type { SlabCache } from './model.js';
 
 /** The lowest bits of pointers are flags. */
 const FLAGS = 7n;
 
+/** Where a slab says what its objects are charged to. */
+export interface AccountedSlab {
+  /** struct slab, or the struct page that it lies over. */
+  readonly slab: Struct;
+  /** Its vector; 0 for a slab without one. */
+  readonly accounting: Get<bigint>;
+}
+
 export class ObjectOwners {
-  readonly #layout: SlubLayout;
+  readonly #layout: AccountedSlab;
   readonly #stride: number;
   readonly #charged: Get<bigint>;
   readonly #memcg: Get<bigint>;
@@ -22,7 +29,7 @@ export class ObjectOwners {
   readonly #paths = new Map<bigint, string | null>();
 
   /** @throws Missing for kernels without memory cgroups */
-  constructor(kernel: Kernel, layout: SlubLayout) {
+  constructor(kernel: Kernel, layout: AccountedSlab) {
     this.#layout = layout;
     this.#memcg = struct(kernel, 'obj_cgroup').word('memcg');
     const { slab } = layout;
@@ -41,7 +48,7 @@ export class ObjectOwners {
   }
 
   /** The cgroup's path in its hierarchy; null for what is charged to none. @param index of the object in its slab. @throws MemoryFault */
-  of(cache: SlubCache, slab: bigint, index: number): string | null {
+  of(cache: Pick<SlabCache, 'slotSize'>, slab: bigint, index: number): string | null {
     const vector = this.#layout.accounting(slab);
     if (vector === 0n) return null;
     const stride = this.#inObject(slab) !== 0 ? cache.slotSize : this.#stride;
@@ -65,11 +72,19 @@ function cgroupNode(kernel: Kernel): Get<bigint> {
 }
 
 /** Null for kernels where nothing is charged. */
-export function objectOwners(kernel: Kernel, layout: SlubLayout): ObjectOwners | null {
+export function objectOwners(kernel: Kernel, layout: AccountedSlab): ObjectOwners | null {
   try {
     return new ObjectOwners(kernel, layout);
   } catch (error) {
     if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
     return null;
   }
+}
+
+/** Called memcg_data from 5.11 to 6.9 (commit 270c6a71460e), obj_cgroups before; the lowest bits are flags (OBJEXTS_FLAGS_MASK). */
+export function accountingOf(slab: Struct): Get<bigint> {
+  const name = ['obj_exts', 'memcg_data', 'obj_cgroups'].find(one => slab.has(one));
+  if (name === undefined) return () => 0n;
+  const word = slab.word(name);
+  return address => word(address) & ~7n;
 }

@@ -6,6 +6,7 @@ import { cacheObjects, type SlabObjects } from './cache-objects.js';
 import { FREE } from './model.js';
 import type { Slab } from './slab.js';
 import type { SlabListCache } from './slab-caches.js';
+import { SlabDebugBytes } from './slab-debug.js';
 import { SLAB_LISTS, type SlabList } from './slab-layout.js';
 import type { SlabPages } from './slab-pages.js';
 
@@ -13,10 +14,12 @@ import type { SlabPages } from './slab-pages.js';
 export function checkSlabCache(slab: Slab, pages: SlabPages, cache: SlabListCache, issues: Issues): void {
   let listed = 0;
   for (const node of slab.nodesOf(cache, issues)) listed += checkNode(slab, cache, node, issues);
+  const debug = SlabDebugBytes.of(slab, cache);
   let found = 0;
   for (const objects of cacheObjects(slab, pages, cache, issues)) {
     found++;
     if (cache.freelistInObject) checkFreelistPlace(slab, cache, objects, issues);
+    debug?.check(objects, issues);
   }
   checkHeld(slab, cache, issues);
   if (pages.unread > 0 || found === listed) return;

@@ -3,6 +3,7 @@ import { plainType, sizeOfType } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
 import { type Get, hasStruct, type Struct, struct } from '../object/index.js';
+import { accountingOf } from './ownership.js';
 
 /** A node's lists of slabs: all objects handed out, some, none. */
 export const SLAB_LISTS = ['slabs_full', 'slabs_partial', 'slabs_free'] as const;
@@ -43,6 +44,8 @@ export interface SlabLayout {
   /** The list_head by which all caches are linked. */
   readonly cacheLink: string;
   readonly descriptor: SlabDescriptor;
+  /** Where accounting's words of a slab's objects lie, or 0 (5.9 and later). */
+  readonly accounting: Get<bigint>;
   /** struct kmem_cache_node, before 3.10 struct kmem_list3. */
   readonly node: Struct;
   /** A cache's struct of a node; 0 where it has none. */
@@ -61,10 +64,12 @@ export const slabLayout = (kernel: Kernel): SlabLayout => kernel.once(makeLayout
 function makeLayout(kernel: Kernel): SlabLayout {
   const cache = cacheStruct(kernel);
   const array = struct(kernel, 'array_cache');
+  const descriptor = descriptorOf(kernel);
   return {
     cache,
     cacheLink: cache.which('list', 'next'),
-    descriptor: descriptorOf(kernel),
+    descriptor,
+    accounting: accountingOf(descriptor.struct),
     node: nodeStruct(kernel),
     nodeOf: nodesOf(kernel, cache),
     array: {

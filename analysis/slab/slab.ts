@@ -18,6 +18,7 @@ import {
   UNKNOWN,
 } from './model.js';
 import { ObjectPlaces, overlayHeld } from './object-places.js';
+import { type ObjectOwners, objectOwners } from './ownership.js';
 import { readSlabCaches, type SlabListCache } from './slab-caches.js';
 import { checkSlabCache } from './slab-check.js';
 import { type SlabCounts, SlabFreelist } from './slab-freelist.js';
@@ -36,6 +37,7 @@ export class Slab implements SlabAllocator<SlabListCache> {
   readonly #arrays: ArrayCaches;
   readonly #nodeIds: readonly number[];
   readonly #freelist: SlabFreelist;
+  #owners: { readonly reader: ObjectOwners | null } | null = null;
 
   /** @param addresses of the struct kmem_caches. @throws Missing, MemoryFault */
   constructor(kernel: Kernel, map: DirectMap, addresses: readonly bigint[], issues: Issues) {
@@ -191,6 +193,12 @@ export class Slab implements SlabAllocator<SlabListCache> {
     }
     overlayHeld(this.map, name, { first, objects, slotSize }, held, into, issues);
     return objects;
+  }
+
+  cgroup(cache: SlabListCache, slab: bigint, index: number): string | null {
+    const layout = { slab: this.layout.descriptor.struct, accounting: this.layout.accounting };
+    this.#owners ??= { reader: objectOwners(this.kernel, layout) };
+    return this.#owners.reader?.of(cache, slab, index) ?? null;
   }
 
   check(pages: SlabPages, cache: SlabListCache, issues: Issues): void {

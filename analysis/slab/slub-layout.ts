@@ -1,6 +1,7 @@
 // Members of SLUB's structures, resolved once. Source: include/linux/slub_def.h, mm/slab.h, mm/slub.c (2.6.33 to 7.3).
 import type { Kernel } from '../kernel.js';
 import { type Get, hasStruct, type Struct, struct } from '../object/index.js';
+import { accountingOf } from './ownership.js';
 
 export interface SlubLayout {
   readonly cache: Struct;
@@ -57,7 +58,7 @@ function makeLayout(kernel: Kernel): SlubLayout {
     freelist: slab.word('freelist'),
     slabCache: slab.word(slab.which('slab_cache', 'slab')),
     frozen: slab.has('frozen') ? slab.number('frozen') : null,
-    accounting: accounting(slab),
+    accounting: accountingOf(slab),
     nodes: nodesLayout(kernel, cache),
     link: slab.which('slab_list', 'lru'),
     cpu: cache.has('cpu_slab') ? cpuLayout(kernel, cache, slab) : null,
@@ -96,12 +97,4 @@ function nodesLayout(kernel: Kernel, cache: Struct): NodesLayout {
     node: pointers.offset('node'),
     barn: pointers.offset('barn'),
   };
-}
-
-/** Called memcg_data from 5.11 to 6.9 (commit 270c6a71460e), obj_cgroups before; the lowest bits are flags (OBJEXTS_FLAGS_MASK). */
-function accounting(slab: Struct): Get<bigint> {
-  const name = ['obj_exts', 'memcg_data', 'obj_cgroups'].find(one => slab.has(one));
-  if (name === undefined) return () => 0n;
-  const word = slab.word(name);
-  return address => word(address) & ~7n;
 }

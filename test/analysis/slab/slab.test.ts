@@ -1,8 +1,11 @@
 // SLAB of releases from 2.6.9 to 6.1 in memory made by hand: every object's state, and damage.
 import test from 'ava';
+import { Missing } from 'kdumpling/analysis';
 import { cacheObjects, OBJECT_STATES, SlabLookup, SlabPages, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues } from 'kdumpling/reader';
+import { BASE, madeKernel } from '../made-kernel.js';
 import { type Generation, type MadeCache, SlabBuilder } from './made-slab.js';
+import { Machine } from './made-structs.js';
 import { GENERATIONS } from './slab-generations.js';
 
 const LETTERS: Readonly<Record<string, string>> = {
@@ -231,3 +234,23 @@ for (const generation of GENERATIONS) {
     t.true(damaged(builder => builder.link(head + listOffset, [])).includes(`slab-counters ${memory.virtual(cache)}`));
   });
 }
+
+test('SLOB is recognised, and said to have no lists of objects', t => {
+  const { struct, uint, pointer, list } = new Machine(8);
+  // mm/slab.h of 6.1 with CONFIG_SLOB.
+  const cache = struct('kmem_cache', {
+    object_size: uint,
+    size: uint,
+    align: uint,
+    flags: uint,
+    useroffset: uint,
+    usersize: uint,
+    name: pointer,
+    refcount: uint,
+    ctor: pointer,
+    list,
+  });
+  const kernel = madeKernel({ pieces: [], types: [cache, list], symbols: { slab_caches: BASE } });
+  const error = t.throws(() => slabAllocator(kernel, new Issues()), { instanceOf: Missing });
+  t.regex(error.message, /SLOB \(removed in 6\.4\), which keeps no lists of objects/);
+});
