@@ -4,4 +4,5 @@ import module from 'node:module';
 
 const { enableCompileCache } = module as typeof module & { readonly enableCompileCache?: () => unknown };
 enableCompileCache?.();
-await import('./run.js');
+// Not awaited: as a bundle this is no ES module.
+void import('./run.js');

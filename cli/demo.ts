@@ -1,9 +1,9 @@
 // demo: the whole way on a real kernel's regions that come with the package. Opens a small region core, registers its regions, lets the qcom-minidump back-end write
 // what firmware would have saved, puts the blobs together again, reads the result back, and compares every byte. How the data was made: demo/make.mjs.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Command } from 'commander';
 import { dmesgLines, readLog } from 'kdumpling/analysis/log';
@@ -64,10 +64,8 @@ async function run(context: CommandContext, options: { readonly json?: boolean }
   }
 }
 
-/** In the package, wherever this file was bundled to. */
-function dataFolder(): string {
-  return join(dirname(createRequire(import.meta.url).resolve('kdumpling/package.json')), 'cli/demo');
-}
+/** In the package: what is built lies two folders deep in it, bundled or not. */
+const dataFolder = (): string => fileURLToPath(new URL('../../cli/demo', import.meta.url));
 
 async function replay(dump: Dump, requests: readonly RegionRequest[], work: string): Promise<DemoAnswer> {
   const minidump = join(work, 'minidump');

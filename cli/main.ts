@@ -1,4 +1,5 @@
 // The command line: a table from names to commands, each imported when it is called.
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { InputError, type Issue, MemoryFault } from 'kdumpling/reader';
 import {
@@ -103,7 +104,7 @@ async function overview(args: readonly string[], terminal: Terminal): Promise<nu
   );
   for (const [name, { about }] of Object.entries(COMMANDS))
     program.command(name).description(about).allowUnknownOption();
-  program.version(await version(), '-V, --version');
+  program.version(version(), '-V, --version');
   configure(program, terminal);
   if (args.length === 0) {
     terminal.err(program.helpInformation());
@@ -113,10 +114,10 @@ async function overview(args: readonly string[], terminal: Terminal): Promise<nu
   return EXIT.answered;
 }
 
-async function version(): Promise<string> {
-  const { createRequire } = await import('node:module');
-  const manifest = createRequire(import.meta.url)('kdumpling/package.json') as { version: string };
-  return manifest.version;
+function version(): string {
+  // What is built lies two folders deep in the package, bundled or not.
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 function print(answer: Answer, json: boolean, terminal: Terminal): void {

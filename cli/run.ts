@@ -13,8 +13,13 @@ for (const [signal, status] of [
   });
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} finally {
-  abandonOutputs();
+// Not awaited, as in bin.ts; what is thrown ends the process all the same.
+void run();
+
+async function run(): Promise<void> {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } finally {
+    abandonOutputs();
+  }
 }
