@@ -13,7 +13,7 @@ import type { SlabLayout } from './slab-layout.js';
 const MOST_ENTRIES = 2 ** 20;
 /** Pointers that are read together. */
 const PART = 4096;
-/** What `alien` of kernels without NUMA is (2.6.16 to 4.10, BAD_ALIEN_MAGIC). */
+/** What `alien` of older kernels without NUMA is (BAD_ALIEN_MAGIC). */
 const NO_ALIENS = 0x0102_0304n;
 
 /** @param paddr as the object's owner would have it */
@@ -37,7 +37,7 @@ export class ArrayCaches {
   readonly #layout: SlabLayout;
   readonly #perCpu: PerCpu | null;
   readonly #nodeIds: readonly number[];
-  /** What of a pointer is the object's address: bit 0 marked objects of emergency memory (3.6 to 4.4, SLAB_OBJ_PFMEMALLOC). */
+  /** What of a pointer is the object's address: bit 0 marked objects of emergency memory (3.6 to 4.5, SLAB_OBJ_PFMEMALLOC). */
   readonly #marked: boolean;
 
   /** @throws Missing, MemoryFault */

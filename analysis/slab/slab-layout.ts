@@ -75,7 +75,7 @@ function makeLayout(kernel: Kernel): SlabLayout {
     array: {
       avail: array.number('avail'),
       limit: array.number('limit'),
-      // Before 2.6.11 the pointers lie behind the struct.
+      // Before 2.6.14 the pointers lie behind the struct.
       entries: BigInt(array.has('entry') ? array.offset('entry') : array.size),
     },
     cpuCache: cache.has('cpu_cache') ? cache.word('cpu_cache') : null,
@@ -84,7 +84,7 @@ function makeLayout(kernel: Kernel): SlabLayout {
   };
 }
 
-/** struct kmem_cache_s before 2.6.15. @throws Missing */
+/** struct kmem_cache_s in early 2.6 kernels. @throws Missing */
 export const cacheStruct = (kernel: Kernel): Struct =>
   struct(kernel, !hasStruct(kernel, 'kmem_cache') && hasStruct(kernel, 'kmem_cache_s') ? 'kmem_cache_s' : 'kmem_cache');
 
@@ -113,8 +113,8 @@ function nodesOf({ memory }: Kernel, cache: Struct): SlabLayout['nodeOf'] {
 }
 
 /**
- * Pointers of NR_CPUS CPUs. From 2.6.39 to 3.17 they are the struct's last member, of which only those of possible CPUs have memory, with the pointers to nodes behind them: there the pointer
- * to those tells the end.
+ * Pointers of NR_CPUS CPUs. In later kernels (3.10, to 3.17) they are the struct's last member, of which only those of possible CPUs have memory, with the pointers to nodes behind them: there the
+ * pointer to those tells the end.
  */
 function cpuArrays({ memory }: Kernel, cache: Struct): SlabLayout['cpuArrays'] {
   const offset = BigInt(cache.offset('array'));
@@ -178,7 +178,7 @@ function apart(slab: Struct, page: Struct): SlabDescriptor {
     active: slab.number('inuse'),
     first: slab.word('s_mem'),
     indexes: address => address + behind,
-    // kmem_bufctl_t: an unsigned short on some machines before 2.6.13.
+    // kmem_bufctl_t: an unsigned short on some machines before 2.6.14.
     indexSize: slab.sizeOf('free'),
     form: 'chain',
     head: slab.number('free'),
