@@ -124,8 +124,11 @@ class QcomMsm implements Backend {
 
   #clientName({ name, id }: Region): string {
     // Clients choose names that make file names: `runqueues[0]` becomes `runqueues_0_`.
-    const whole = name === '' ? `region${id}` : safeFileName(name);
-    const cut = whole.slice(0, MSM_NAME_LENGTH);
+    const [, base = name, behind = ''] = /^(.+)(\+0x[0-9a-f]+)$/.exec(name) ?? [];
+    const end = behind === '' ? '' : safeFileName(behind);
+    const whole = name === '' ? `region${id}` : safeFileName(base);
+    // A name is cut before its distance: without that it would be another region's.
+    const cut = whole.slice(0, Math.max(0, MSM_NAME_LENGTH - end.length)) + end;
     if (!this.#driver.entries.some(entry => entry.name === cut)) return cut;
     const suffix = `_${id}`;
     return whole.slice(0, MSM_NAME_LENGTH - suffix.length) + suffix;

@@ -19,7 +19,7 @@ export const command: DefineCommand = context =>
 function swap(context: CommandContext, dump: string, options: KernelOptions): Promise<void> {
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const rows = swapAreas(kernel, issues);
-    return { json: rows, text: () => lines(rows), partial: incomplete(issues) };
+    return { json: rows, text: () => lines(rows), partial: incomplete(issues) || issues.has('unchecked-swap') };
   });
 }
 

@@ -100,10 +100,11 @@ export class Resolver extends Placer {
   *#request(request: RegionRequest): Iterable<Resolution> {
     const id = request.id;
     if (request.kind === 'symbol') {
-      const name = request.name ?? request.symbol;
+      const offset = request.offset ?? 0;
+      // What lies behind a symbol is another thing, or a part of it.
+      const name = request.name ?? (offset === 0 ? request.symbol : `${request.symbol}+${hex(offset)}`);
       const symbol = this.symbol(name, [request.symbol]);
       if (symbol === undefined) return;
-      const offset = request.offset ?? 0;
       const sized: Sized | undefined =
         request.length === null ? this.#rest(name, symbol, offset) : { size: request.length, from: 'region-set' };
       if (sized === undefined) return;

@@ -24,6 +24,13 @@ const MOST_MISSES = 512;
 const MOST_COPIES = 4096;
 const NOT_NAMED = { name: null, id: null } as const;
 
+/** Members of a struct that a NULL pointer stands for, and error pointers: nothing can be registered there. */
+const NEAR_NULL = 0x1_0000n;
+const ERRORS = 0x1000n;
+
+const isNowhere = (vaddr: bigint, pointerSize: number): boolean =>
+  vaddr < NEAR_NULL || vaddr >= (1n << BigInt(8 * pointerSize)) - ERRORS;
+
 /** Listens to reads that fail because no region holds what they read. */
 export class Misses {
   readonly #memory: AddressMap;
@@ -38,6 +45,7 @@ export class Misses {
   }
 
   #add(vaddr: bigint, length: number): void {
+    if (isNowhere(vaddr, this.#memory.pointerSize)) return;
     const { space, reason } = this.#memory.fault;
     if (space === 'virtual') this.#untranslated = true;
     else if (reason !== 'unregistered') return;

@@ -1,6 +1,6 @@
 // All threads by the kernel's own list: processes from init_task.tasks, the threads of each from its signal_struct. Source: include/linux/sched/signal.h (for_each_process,
 // for_each_thread, 6.1 to 7.3).
-import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, Issues, MemoryFault } from 'kdumpling/reader';
 import { listNodes } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Struct, struct } from '../object/index.js';
@@ -9,23 +9,57 @@ import { type Struct, struct } from '../object/index.js';
 export function* threadsByList(kernel: Kernel, issues: Issues): Iterable<bigint> {
   const layout = struct(kernel, 'task_struct');
   const ofNode = layout.container('tasks');
-  const others = threadsOf(kernel, layout, issues);
+  const damage = new Damaged(issues);
+  const others = threadsOf(kernel, layout, damage);
   const head = layout.address('tasks')(kernel.address('init_task'));
   for (const node of listNodes(kernel, head, issues, { name: 'init_task.tasks' })) {
     const leader = ofNode(node);
     yield leader;
     yield* others(leader);
+    damage.next();
+  }
+  damage.tell();
+}
+
+/** What is wrong with the threads of processes: of each kind the first process's is told whole, others are counted. A filter that took one list's head mostly took all. */
+class Damaged {
+  /** Of the process that is looked at. */
+  list = new Issues();
+  readonly #issues: Issues;
+  readonly #others = new Map<string, number>();
+
+  constructor(issues: Issues) {
+    this.#issues = issues;
+  }
+
+  next(): void {
+    const found = [...this.list];
+    for (const code of new Set(found.map(issue => issue.code))) {
+      const others = this.#others.get(code);
+      if (others === undefined) this.#issues.addAll(found.filter(issue => issue.code === code));
+      this.#others.set(code, others === undefined ? 0 : others + 1);
+    }
+    if (found.length > 0) this.list = new Issues();
+  }
+
+  tell(): void {
+    for (const [code, count] of this.#others) {
+      const what = count === 1 ? 'one more process' : `${count} more processes`;
+      if (count > 0)
+        this.#issues.add(code, `so it is with the threads of ${what}: all but the first of each may be missing`);
+    }
   }
 }
 
 /** The threads of a process but for its first. */
-function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: bigint) => Iterable<bigint> {
+function threadsOf(kernel: Kernel, layout: Struct, damage: Damaged): (leader: bigint) => Iterable<bigint> {
   // A list of siblings without a head until it went (6.7, commit 8e1f385104ac); thread_head and thread_node stand beside it since 3.14 (commit 0c740d0afc3b).
   if (!layout.has('thread_node')) {
     const group = layout.address('thread_group');
     const ofGroup = layout.container('thread_group');
     return function* byGroup(leader) {
-      for (const node of listNodes(kernel, group(leader), issues, { name: threadsName(leader) })) yield ofGroup(node);
+      const walk = listNodes(kernel, group(leader), damage.list, { name: threadsName(leader) });
+      for (const node of walk) yield ofGroup(node);
     };
   }
   const signal = layout.word('signal');
@@ -33,13 +67,13 @@ function threadsOf(kernel: Kernel, layout: Struct, issues: Issues): (leader: big
   const ofNode = layout.container('thread_node');
   return function* bySignal(leader) {
     try {
-      for (const node of listNodes(kernel, head(signal(leader)), issues, { name: threadsName(leader) })) {
+      for (const node of listNodes(kernel, head(signal(leader)), damage.list, { name: threadsName(leader) })) {
         const thread = ofNode(node);
         if (thread !== leader) yield thread;
       }
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
-      issues.add('unreadable-memory', `the threads of the process cannot be told: ${error.message}`, leader);
+      damage.list.add('unreadable-memory', `the threads of the process cannot be told: ${error.message}`, leader);
     }
   };
 }

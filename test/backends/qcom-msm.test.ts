@@ -36,6 +36,8 @@ const REGIONS = [
   region(40, 'kallsyms_token_index', 0x5000, 8, 'Kunknown'),
   region(15, 'taint_flags', 0x6000, 57, 'Ktaint_fl'),
   region(46, 'runqueues[0]', 0x7000, 256, 'Kunknown'),
+  region(47, 'linux_banner+0xd0', 0x7400, 64, 'Kunknown'),
+  region(48, 'linux_banner+0x1d0', 0x7800, 64, 'Kunknown'),
 ];
 /** As clients of the driver: at most twelve letters that a file name may have, unique, sizes multiples of 4; the core image's header is left to the driver. */
 const CLIENTS = [
@@ -44,6 +46,9 @@ const CLIENTS = [
   ['kallsyms__40', 0x5000, 8],
   ['taint_flags', 0x6000, 60],
   ['runqueues_0_', 0x7000, 256],
+  // What lies behind a symbol keeps its distance: it is another thing.
+  ['linux_b+0xd0', 0x7400, 64],
+  ['linux_+0x1d0', 0x7800, 64],
 ] as const;
 
 function dump(options = {}) {
@@ -95,7 +100,7 @@ test('regions added before the driver came up are dumped, but not in the header'
   const header = decodeMsmHeader(bytes('md_KELF_HDR.BIN'), { source: 'x', record: 'header' }, new Issues());
   t.deepEqual(
     header.regions.map(({ name }) => name),
-    ['kallsyms__40', 'taint_flags', 'runqueues_0_'],
+    ['kallsyms__40', 'taint_flags', 'runqueues_0_', 'linux_b+0xd0', 'linux_+0x1d0'],
   );
 });
 

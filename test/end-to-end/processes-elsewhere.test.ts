@@ -118,6 +118,11 @@ realTest('what filtering took is told, not guessed', [cut], t => {
     issues.filter(({ code }) => /^task-not|^pid-differs/.test(code)),
     [],
   );
+  // One process whose threads are not to be had, and how many more.
+  const lists = issues.filter(({ code }) => code === 'unreadable-list').map(({ message }) => message);
+  t.is(lists.length, 2, lists.join('\n'));
+  t.regex(lists[0], /^list of the threads of the process at 0x\w+: its head, .*filtered out/);
+  t.regex(lists[1], /the threads of 24 more processes/);
   const whole = JSON.parse(kdumpling('ps', realDump('x86_64-7.3.elf'), '--json').stdout) as Row[];
   const rows = JSON.parse(stdout) as Row[];
   t.true(rows.length >= 80);

@@ -83,6 +83,7 @@ const NEEDS: readonly (readonly [args: readonly string[], symbol: string])[] = [
   [['mounts'], 'init_task'],
   [['mod'], 'modules'],
   [['slab'], 'slab_caches'],
+  [['swap'], 'total_swap_pages'],
   [['timers'], 'timer_bases'],
   [['list', 'modules', '--head'], 'modules'],
   [['struct', 'list_head', 'super_blocks'], 'super_blocks'],

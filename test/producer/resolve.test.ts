@@ -265,15 +265,15 @@ test('parts of symbols, and of every possible CPU', t => {
   t.deepEqual(
     [...resolver.requests(requests)].map(({ name, paddr, size }) => [name, paddr - START, size]),
     [
-      ['mine', 0x108, 12],
-      ['mine', 0x108, 4],
-      ['counter[0]', 0x14010, 8],
-      ['counter[2]', 0x24010, 8],
+      ['mine+0x8', 0x108, 12],
+      ['mine+0x8', 0x108, 4],
+      ['counter+0x10[0]', 0x14010, 8],
+      ['counter+0x10[2]', 0x24010, 8],
     ],
   );
   t.deepEqual(
     resolver.leftOut.map(({ name, code }) => `${name}: ${code}`),
-    ['mine: unknown-size'],
+    ['mine+0x14: unknown-size'],
   );
 });
 

@@ -21,7 +21,7 @@ const MOST_MASK = 1024;
 const CLOCK = 'tk_data';
 const [LEAST_CLOCK, MOST_CLOCK] = [200, 1024];
 
-const BANNER = 'linux_banner';
+export const BANNER = 'linux_banner';
 const BANNER_START = 'Linux version ';
 
 /** The region that holds the kernel's banner, by its content; null unless there is one alone. */

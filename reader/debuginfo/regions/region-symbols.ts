@@ -3,7 +3,7 @@ import { FIRST_WORDS } from '../../formats/region-ids.js';
 import type { DumpRegion } from '../../formats/region-names.js';
 import type { KernelSymbol, Symbols } from '../symbols.js';
 import { byNames, type NamedRegion } from './names.js';
-import { bannerRegion, byOrder, type RegionSpace } from './order.js';
+import { BANNER, bannerRegion, byOrder, type RegionSpace } from './order.js';
 
 export class RegionSymbols implements Symbols {
   readonly source = 'regions';
@@ -56,9 +56,10 @@ export class RegionSymbols implements Symbols {
 /** Each name once: where two regions claim it and lie elsewhere, neither has it. */
 function namedRegions(regions: readonly DumpRegion[], space: RegionSpace): NamedRegion[] {
   const { virtual, vmcoreinfo } = space;
-  const byTable = byNames(regions);
   const banner = bannerRegion(regions, virtual);
-  const content = banner === null ? [] : [{ name: 'linux_banner', region: banner, from: 'a region holds its text' }];
+  const isOther = ({ name, region }: NamedRegion) => name === BANNER && banner?.vaddr !== region.vaddr;
+  const byTable = byNames(regions).filter(named => !isOther(named));
+  const content = banner === null ? [] : [{ name: BANNER, region: banner, from: 'a region holds its text' }];
   const all = [...(byTable.length > 0 ? byTable : byOrder(regions, space)), ...content];
   const named = new Map<string, NamedRegion | null>();
   for (const one of all) {
