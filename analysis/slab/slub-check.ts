@@ -10,13 +10,13 @@ import { DebugBytes } from './slub-debug.js';
 /** Findings go to `issues`; what `usage` and `cacheObjects` find of damage is among them. @throws Missing */
 export function checkSlubCache(slub: Slub, pages: SlabPages, cache: SlubCache, issues: Issues): void {
   const { node } = slub.layout;
-  let slabs = 0;
-  let objects = 0;
+  let slabs: number | null = 0;
+  let objects: number | null = 0;
   for (const place of slub.nodesOf(cache, issues)) {
     checkPartial(slub, cache, place, issues);
     if (!node.has('total_objects')) continue;
-    slabs += slub.nodeCount(place, 'nr_slabs', cache, issues);
-    objects += slub.nodeCount(place, 'total_objects', cache, issues);
+    slabs = sum(slabs, slub.nodeCount(place, 'nr_slabs', cache, issues));
+    objects = sum(objects, slub.nodeCount(place, 'total_objects', cache, issues));
   }
   const debug = DebugBytes.of(slub, cache);
   let foundSlabs = 0;
@@ -26,11 +26,13 @@ export function checkSlubCache(slub: Slub, pages: SlabPages, cache: SlubCache, i
     foundObjects += found.count;
     debug?.check(found, issues);
   }
-  if (!node.has('total_objects') || pages.unread > 0) return;
+  if (!node.has('total_objects') || pages.unread > 0 || slabs === null || objects === null) return;
   if (foundSlabs === slabs && foundObjects === objects) return;
   const message = `${cache.name} counts ${slabs} slabs with ${objects} objects, but the memory map has ${foundSlabs} with ${foundObjects}`;
   issues.add('slab-counters', message, cache.address);
 }
+
+const sum = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a + b);
 
 function checkPartial(slub: Slub, cache: SlubCache, place: NodePlace, issues: Issues): void {
   const { node, frozen } = slub.layout;
@@ -49,7 +51,7 @@ function checkPartial(slub: Slub, cache: SlubCache, place: NodePlace, issues: Is
     }
   }
   const said = slub.nodeCount(place, 'nr_partial', cache, issues);
-  if (said === count) return;
+  if (said === null || said === count) return;
   const locked = isLocked(slub, place);
   const lock = locked ? '; its list_lock is held: a CPU was stopped while it changed the list' : '';
   const message = `node ${place.id} of ${cache.name} counts ${said} partial slabs, its list has ${count}${lock}`;

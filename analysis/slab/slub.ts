@@ -205,8 +205,8 @@ export class Slub implements SlabAllocator<SlubCache> {
         if (found !== null) counts[FREE] += found.objects - found.inuse;
       }
       if (!node.has('total_objects')) continue;
-      slabs += this.nodeCount(place, 'nr_slabs', cache, issues);
-      total += this.nodeCount(place, 'total_objects', cache, issues);
+      slabs += this.nodeCount(place, 'nr_slabs', cache, issues) ?? 0;
+      total += this.nodeCount(place, 'total_objects', cache, issues) ?? 0;
     }
     this.#held(cache, issues, (_paddr, state, count) => {
       counts[state] += count;
@@ -216,14 +216,14 @@ export class Slub implements SlabAllocator<SlubCache> {
     return { slabs, total, counts };
   }
 
-  /** A counter of a node's struct; 0, and told, where it cannot be read. */
-  nodeCount({ address }: NodePlace, member: string, cache: SlubCache, issues: Issues): number {
+  /** A counter of a node's struct; null, and told, where it cannot be read. */
+  nodeCount({ address }: NodePlace, member: string, cache: SlubCache, issues: Issues): number | null {
     try {
       return this.layout.node.number(member)(address);
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
       issues.add('unreadable-node', `${member} of ${cache.name}: ${error.message}`, address);
-      return 0;
+      return null;
     }
   }
 

@@ -8,7 +8,7 @@ import { type Kernel, openKernel } from 'kdumpling/analysis';
 import { doctor, type Finding } from 'kdumpling/analysis/doctor';
 import { cacheObjects, OBJECT_STATES, SlabLookup, SlabPages, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues, MemorySource, openDump } from 'kdumpling/reader';
-import { ElfWalk } from '../elf-walk.js';
+import { CorePatient } from '../core-patient.js';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../../test/fixtures/slab');
 const unpacked = (name: string): Buffer => gunzipSync(readFileSync(join(folder, name)));
@@ -125,46 +125,6 @@ test('SLAB: the object that a pointer is in', async t => {
   t.deepEqual(issues.list(), []);
 });
 
-/** A copy of the core whose bytes are changed, by addresses of the linear map (nokaslr: it begins at 0xffff888000000000). */
-class Patient {
-  readonly core = Buffer.from(CORE);
-  readonly #segments = new ElfWalk(CORE).segments.filter(({ type }) => type === 1);
-
-  #offset(vaddr: bigint, length: number): number {
-    const paddr = vaddr - 0xffff_8880_0000_0000n;
-    const found = this.#segments.find(
-      one => paddr >= one.paddr && paddr + BigInt(length) <= one.paddr + BigInt(one.filesz),
-    );
-    // struct pages lie in their own map, of which the core has the physical pages.
-    if (found === undefined) throw new Error(`0x${vaddr.toString(16)} is not in the core`);
-    return found.offset + Number(paddr - found.paddr);
-  }
-
-  word(vaddr: bigint): bigint {
-    return this.core.readBigUInt64LE(this.#offset(vaddr, 8));
-  }
-
-  setWord(vaddr: bigint, value: bigint): void {
-    this.core.writeBigUInt64LE(BigInt.asUintN(64, value), this.#offset(vaddr, 8));
-  }
-
-  int(vaddr: bigint): number {
-    return this.core.readUInt32LE(this.#offset(vaddr, 4));
-  }
-
-  setInt(vaddr: bigint, value: number): void {
-    this.core.writeUInt32LE(value, this.#offset(vaddr, 4));
-  }
-
-  byte(vaddr: bigint): number {
-    return this.core[this.#offset(vaddr, 1)];
-  }
-
-  setByte(vaddr: bigint, value: number): void {
-    this.core[this.#offset(vaddr, 1)] = value;
-  }
-}
-
 async function findings(core: Uint8Array): Promise<Finding[]> {
   const issues = new Issues();
   return [...doctor(await opened(core), ['slab'], issues)];
@@ -185,7 +145,7 @@ async function places(t: ExecutionContext) {
     t.true(paddr >= 0);
     return 0xffff_8880_0000_0000n + BigInt(paddr);
   };
-  const patient = new Patient();
+  const patient = new CorePatient(CORE);
   const node = patient.word(filp.address + 128n);
   const shared = patient.word(node + 88n);
   const partial = filp.slabs.find(({ letters }) => letters.split('.').length > 3 && letters.includes('a')) as TrueSlab;
@@ -202,55 +162,56 @@ async function places(t: ExecutionContext) {
 
 test('SLAB: planted damage', async t => {
   const { own, second, node, shared, partial, slab, free, cpu } = await places(t);
-  const plants: readonly (readonly [what: string, plant: (it: Patient) => void, code: string, address: bigint])[] = [
-    ['free in its slab and in the shared array', it => it.setWord(shared + 16n, free), 'double-free', free],
-    ["in a CPU's array and in the shared one", it => it.setWord(shared + 16n, cpu), 'double-free', cpu],
-    ['in an array, between two objects', it => it.setWord(shared + 16n, cpu + 8n), 'misaligned-pointer', cpu + 8n],
+  const plants: readonly (readonly [what: string, plant: (it: CorePatient) => void, code: string, address: bigint])[] =
     [
-      'in an array, of another cache',
-      it => it.setWord(shared + 16n, dentry.slabs[0].first),
-      'wild-pointer',
-      dentry.slabs[0].first,
-    ],
-    ['in an array, no pointer', it => it.setWord(shared + 16n, 0x1234n), 'wild-pointer', shared + 16n],
-    ['an array with more than it has room for', it => it.setInt(shared, 100_000), 'damaged-array-cache', shared],
-    [
-      'an index of no object',
-      it => it.setByte(it.word(slab + 32n) + BigInt(it.int(slab + 48n)), 200),
-      'freelist-wild',
-      partial.address,
-    ],
-    [
-      'an index twice',
-      it => {
-        const index = it.word(slab + 32n) + BigInt(it.int(slab + 48n));
-        it.setByte(index, it.byte(index + 1n));
-      },
-      'double-free',
-      second,
-    ],
-    ['one more in use', it => it.setInt(slab + 48n, it.int(slab + 48n) + 1), 'slab-counters', own + 72n],
-    ['all in use', it => it.setInt(slab + 48n, it.int(filp.address + 36n)), 'slab-on-wrong-list', partial.address],
-    ['more in use than there are', it => it.setInt(slab + 48n, 1000), 'damaged-slab', partial.address],
-    ['of another cache', it => it.setWord(slab + 24n, dentry.address), 'slab-of-another-cache', partial.address],
-    ['of no cache', it => it.setWord(slab + 24n, 0x1000n), 'slab-of-no-cache', 0x1000n],
-    [
-      'its objects begin elsewhere',
-      it => it.setWord(slab + 40n, dentry.slabs[0].first),
-      'damaged-slab',
-      partial.address,
-    ],
-    [
-      'the freelist moved',
-      it => it.setWord(slab + 32n, it.word(slab + 32n) + 16n),
-      'freelist-misplaced',
-      partial.address,
-    ],
-    ['a link that does not point back', it => it.setWord(slab + 16n, node), 'damaged-list', partial.address + 8n],
-    ['a wrong count of slabs', it => it.setWord(node + 56n, it.word(node + 56n) + 1n), 'slab-counters', node + 56n],
-  ];
+      ['free in its slab and in the shared array', it => it.setWord(shared + 16n, free), 'double-free', free],
+      ["in a CPU's array and in the shared one", it => it.setWord(shared + 16n, cpu), 'double-free', cpu],
+      ['in an array, between two objects', it => it.setWord(shared + 16n, cpu + 8n), 'misaligned-pointer', cpu + 8n],
+      [
+        'in an array, of another cache',
+        it => it.setWord(shared + 16n, dentry.slabs[0].first),
+        'wild-pointer',
+        dentry.slabs[0].first,
+      ],
+      ['in an array, no pointer', it => it.setWord(shared + 16n, 0x1234n), 'wild-pointer', shared + 16n],
+      ['an array with more than it has room for', it => it.setInt(shared, 100_000), 'damaged-array-cache', shared],
+      [
+        'an index of no object',
+        it => it.setByte(it.word(slab + 32n) + BigInt(it.int(slab + 48n)), 200),
+        'freelist-wild',
+        partial.address,
+      ],
+      [
+        'an index twice',
+        it => {
+          const index = it.word(slab + 32n) + BigInt(it.int(slab + 48n));
+          it.setByte(index, it.byte(index + 1n));
+        },
+        'double-free',
+        second,
+      ],
+      ['one more in use', it => it.setInt(slab + 48n, it.int(slab + 48n) + 1), 'slab-counters', own + 72n],
+      ['all in use', it => it.setInt(slab + 48n, it.int(filp.address + 36n)), 'slab-on-wrong-list', partial.address],
+      ['more in use than there are', it => it.setInt(slab + 48n, 1000), 'damaged-slab', partial.address],
+      ['of another cache', it => it.setWord(slab + 24n, dentry.address), 'slab-of-another-cache', partial.address],
+      ['of no cache', it => it.setWord(slab + 24n, 0x1000n), 'slab-of-no-cache', 0x1000n],
+      [
+        'its objects begin elsewhere',
+        it => it.setWord(slab + 40n, dentry.slabs[0].first),
+        'damaged-slab',
+        partial.address,
+      ],
+      [
+        'the freelist moved',
+        it => it.setWord(slab + 32n, it.word(slab + 32n) + 16n),
+        'freelist-misplaced',
+        partial.address,
+      ],
+      ['a link that does not point back', it => it.setWord(slab + 16n, node), 'damaged-list', partial.address + 8n],
+      ['a wrong count of slabs', it => it.setWord(node + 56n, it.word(node + 56n) + 1n), 'slab-counters', node + 56n],
+    ];
   for (const [what, plant, code, address] of plants) {
-    const patient = new Patient();
+    const patient = new CorePatient(CORE);
     plant(patient);
     const found = await findings(patient.core);
     const told = JSON.stringify(found, (_, value: unknown) =>
