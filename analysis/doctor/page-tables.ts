@@ -16,14 +16,21 @@ export function checkPageTables(kernel: Kernel, issues: Issues): void {
   const pages = new Pages(kernel);
   const own = kernelTranslator(kernel.memory)?.map?.table ?? null;
   // The kernel maps devices wherever it likes: of its tables only those that they lead to are looked at.
-  if (own !== null) goThrough(pages, own, 'the kernel', NOTHING, () => {}, issues);
+  const seen = new Set<number>();
+  if (own !== null) goThrough(pages, own, { owner: 'the kernel', wanted: NOTHING, seen }, () => {}, issues);
   const top = topReader(kernel);
   for (const { mm, owner } of addressSpaces(kernel, new Issues())) {
     try {
       const table = pageTableOf(kernel, mm);
       if (table === null) continue;
       const process = { owner, table, top: top(mm), devices: deviceAreas(kernel, mm) };
-      goThrough(pages, table, owner, EVERYTHING, one => checkEntry(pages, one, process, issues), issues);
+      goThrough(
+        pages,
+        table,
+        { owner, wanted: EVERYTHING, seen },
+        one => checkEntry(pages, one, process, issues),
+        issues,
+      );
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
       issues.add('unreadable-memory', `the page tables of ${owner}: ${error.message}`, error.address);
@@ -34,16 +41,22 @@ export function checkPageTables(kernel: Kernel, issues: Issues): void {
 const NOTHING = { from: -1, to: -1 };
 const EVERYTHING = { from: 0, to: Number.POSITIVE_INFINITY };
 
+interface Walk {
+  readonly owner: string;
+  readonly wanted: PhysicalRange;
+  /** Tables of all walks: processes share some, and all have the kernel's. */
+  readonly seen: Set<number>;
+}
+
 function goThrough(
   pages: Pages,
   table: PageTable,
-  owner: string,
-  wanted: PhysicalRange,
+  { owner, wanted, seen }: Walk,
   visit: (mapping: Mapping) => void,
   issues: Issues,
 ): void {
   const found = new Issues();
-  for (const mapping of mappings(table, wanted, found, 'once')) visit(mapping);
+  for (const mapping of mappings(table, wanted, found, seen)) visit(mapping);
   for (const { code, message, address } of found) {
     // A table that has a struct page is memory, and only left out of the dump.
     const frame = typeof address === 'number' ? Math.floor(address / pages.kernel.pageSize) : -1;

@@ -21,13 +21,17 @@ const PIECE = 4096;
 const ENTRIES =
   /^(do_syscall_64|_*do_fast_syscall_32|do_int80|invoke_syscall|system_call_exception|_*do_syscall|do_trap_ecall_u)\b/;
 
+/** Of all stacks: what a crowd of CPUs that no machine has could have is not all looked at. */
+const MOST_WORDS = 2 ** 22;
+
 /** CPUs that ran, as far as it is known. */
 export function stoppedCpus(kernel: Kernel): StoppedCpu[] {
   const issues = new Issues();
   try {
     const { cpus } = cpuStates(kernel, issues);
     const ran = cpus.filter(({ online, from, task }) => from !== null || online !== false || task?.pid !== 0);
-    return ran.map(state => ({ cpu: state.cpu, calls: calls(kernel, state) }));
+    const most = Math.max(1, Math.floor((MOST_WORDS * kernel.memory.pointerSize) / (2 * MOST_STACK)));
+    return ran.map((state, i) => ({ cpu: state.cpu, calls: i < most ? calls(kernel, state) : null }));
   } catch (error) {
     if (!(error instanceof Missing) && !(error instanceof MemoryFault)) throw error;
     return [{ cpu: null, calls: null }];
@@ -49,8 +53,9 @@ function calls(kernel: Kernel, { mode, pc, sp, task, from }: CpuState): SymbolPl
     for (const word of words) if (inTask(word) && (below === null || word < below)) below = word;
   }
   if (below !== null && bounds !== null) words.push(...stackWords(kernel, below, bounds.end));
+  const isText = textTest(kernel);
   for (const word of words) {
-    const place = isText(kernel, word) ? symbolPlace(kernel, word) : null;
+    const place = isText(word) ? symbolPlace(kernel, word) : null;
     if (place === null || place.symbol === null || place.offset === 0) continue;
     found.push(place);
     if (ENTRIES.test(place.symbol)) break;
@@ -86,9 +91,9 @@ function stackWords(kernel: Kernel, start: bigint, end: bigint): bigint[] {
 }
 
 /** The kernel's own code: in the image, between _stext and _etext. */
-function isText(kernel: Kernel, address: bigint): boolean {
+function textTest(kernel: Kernel): (address: bigint) => boolean {
   kernel.expect(['_stext', '_etext']);
-  const start = kernel.symbol('_stext');
-  const end = kernel.symbol('_etext');
-  return start !== null && address >= start.address && (end === null || address < end.address);
+  const start = kernel.symbol('_stext')?.address ?? null;
+  const end = kernel.symbol('_etext')?.address ?? null;
+  return address => start !== null && address >= start && (end === null || address < end);
 }

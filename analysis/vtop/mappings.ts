@@ -24,8 +24,8 @@ export interface PhysicalRange {
 const EVERYTHING: PhysicalRange = { from: 0, to: Number.POSITIVE_INFINITY };
 const MOST_EXACT = Number.MAX_SAFE_INTEGER;
 
-/** Tables that many entries lead to: gone through each time, or only where they are first met. */
-export type SharedTables = 'each time' | 'once';
+/** Tables that many entries lead to: gone through each time, or only where they are first met; in several walks that have one set, only in the first of them. */
+export type SharedTables = 'each time' | 'once' | Set<number>;
 
 /** One mapping for each entry. Tables that cannot be read and entries that cannot be are told in `issues` and passed over. */
 export function* mappings(
@@ -62,7 +62,7 @@ class Descent {
   depth = -1;
   readonly #frames: Frame[] = [];
   /** Tables that are not gone through again. */
-  readonly #done = new Set<number>();
+  readonly #done: Set<number>;
   readonly #physical: PhysicalMemory;
   readonly #tables: PagingTables;
   readonly #levels: Levels;
@@ -74,7 +74,8 @@ class Descent {
 
   constructor(table: PageTable, wanted: PhysicalRange, issues: Issues | null, shared: SharedTables) {
     this.#table = table;
-    this.#once = shared === 'once';
+    this.#once = shared !== 'each time';
+    this.#done = typeof shared === 'string' ? new Set() : shared;
     this.#physical = table.physical;
     this.#tables = table.tables;
     this.#levels = levelsOf(table.tables.mode);
