@@ -2,8 +2,9 @@
 // our reader; no real kernel of the older releases is at hand.
 import type { Kernel } from 'kdumpling/analysis';
 import type { CompoundType, Type } from 'kdumpling/reader/debuginfo';
-import { BASE, BASE32, madeKernel } from '../made-kernel.js';
-import { type Machine, offsetOf, searchOffset, type Word } from './made-structs.js';
+import { madeKernel } from '../made-kernel.js';
+import { DEBUG_BYTES, DEBUG_FLAGS, fillDebug, MadeMemory, RED_ZONE, SIZE } from './made-slab-memory.js';
+import { type Machine, offsetOf, searchOffset } from './made-structs.js';
 
 export interface Generation {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface Generation {
   readonly perCpu: boolean;
   /** Of page.flags. */
   readonly slabFlag: bigint;
+  /** CONFIG_DEBUG_SLAB: a red zone of 8 bytes before each object, one behind it, the last user's address behind that; free objects are poisoned. */
+  readonly debug?: boolean;
 }
 
 /** What is to be: one letter an object. `a` allocated, `.` free, `0` and `1` in a CPU's array_cache, `s` shared, `x` alien. */
@@ -47,44 +50,12 @@ export interface MadeSlab {
   readonly index: (i: number) => number;
 }
 
-const SIZE = 0x20_0000;
 const FRAME = 4096;
 const MEM_MAP = 0x10_0000;
 const NODE_FRAMES = SIZE / FRAME / 2;
 const META = [0x2_0000, 0x12_0000];
 const SLABS = [0x4_0000, 0x14_0000];
 const PER_CPU = 0x8000;
-
-/** Physical memory and its words. */
-export class MadeMemory {
-  readonly bytes = new Uint8Array(SIZE);
-  readonly view = new DataView(this.bytes.buffer);
-  readonly word: Word;
-  readonly little: boolean;
-  readonly base: bigint;
-
-  constructor({ machine, littleEndian }: Generation) {
-    this.word = machine.word;
-    this.little = littleEndian;
-    this.base = this.word === 4 ? BASE32 : BASE;
-  }
-
-  setWord(at: number, value: bigint): void {
-    if (this.word === 8) this.view.setBigUint64(at, BigInt.asUintN(64, value), this.little);
-    else this.view.setUint32(at, Number(BigInt.asUintN(32, value)), this.little);
-  }
-
-  setSized(at: number, size: number, value: number): void {
-    if (size === 1) this.view.setUint8(at, value);
-    else if (size === 2) this.view.setUint16(at, value, this.little);
-    else if (size === 4) this.view.setUint32(at, value, this.little);
-    else this.setWord(at, BigInt(value));
-  }
-
-  virtual(paddr: number): bigint {
-    return this.base + BigInt(paddr);
-  }
-}
 
 /** Builds the memory; `kernel` reads it as it then is, damage included. */
 export class SlabBuilder {
@@ -103,7 +74,7 @@ export class SlabBuilder {
 
   constructor(generation: Generation, caches: readonly MadeCache[]) {
     this.generation = generation;
-    this.memory = new MadeMemory(generation);
+    this.memory = new MadeMemory(generation.machine.word, generation.littleEndian);
     this.#nodesAndCpus();
     const head = this.#take(0, 2 * this.memory.word);
     this.#symbols[generation.cacheHead] = this.memory.virtual(head);
@@ -126,6 +97,11 @@ export class SlabBuilder {
       littleEndian,
       pointerSize: machine.word,
     });
+  }
+
+  /** From what the allocator calls an object to what its owner has. */
+  get #offset(): number {
+    return this.generation.debug === true ? RED_ZONE : 0;
   }
 
   #take(node: number, size: number): number {
@@ -213,10 +189,15 @@ export class SlabBuilder {
       );
     };
     set(cache.size, 'size', 'buffer_size', 'objsize');
-    set(cache.size, 'object_size');
+    const debug = generation.debug === true;
+    set(debug ? cache.size - DEBUG_BYTES : cache.size, 'object_size');
+    set(debug ? RED_ZONE : 0, 'obj_offset');
     set(num, 'num');
     set(cache.order, 'gfporder');
-    set((cache.offSlab ? 0x8000_0000 : 0) + (cache.inObject === true ? 0x4000_0000 : 0), 'flags');
+    set(
+      (cache.offSlab ? 0x8000_0000 : 0) + (cache.inObject === true ? 0x4000_0000 : 0) + (debug ? DEBUG_FLAGS : 0),
+      'flags',
+    );
   }
 
   #cache(cache: MadeCache, number: number): number {
@@ -244,16 +225,17 @@ export class SlabBuilder {
     const management = onSlab
       ? start + colour
       : cache.inObject === true
-        ? start + colour + letters.lastIndexOf('.') * cache.size
+        ? start + colour + letters.lastIndexOf('.') * cache.size + this.#offset
         : this.#take(node, padded);
     const first = start + colour + (onSlab ? padded : 0);
     if (first + num * cache.size > this.#nextSlab[node]) throw new Error(`${cache.name} is too large`);
+    if (generation.debug === true) fillDebug(memory, first, cache.size, letters);
     const pageAt = (pfn: number): number => MEM_MAP + pfn * generation.page.size;
     const head = start / FRAME;
     for (let i = 0; i < 2 ** cache.order; i++) memory.setWord(pageAt(head + i), generation.slabFlag);
     const made = {
       cache: cache.name,
-      objects: letters.map((_, i) => memory.virtual(first + i * cache.size)),
+      objects: letters.map((_, i) => memory.virtual(first + i * cache.size + this.#offset)),
       letters,
       index: (i: number) => management + (generation.slab?.size ?? 0) + i * generation.indexSize,
     };
@@ -409,7 +391,8 @@ export class SlabBuilder {
     memory.setSized(at + offsetOf(array, 'avail'), 4, objects.length);
     memory.setSized(at + offsetOf(array, 'limit'), 4, 60);
     const entries = at + (searchOffset(array, ['entry']) ?? array.size);
-    for (const [i, object] of objects.entries()) memory.setWord(entries + i * memory.word, object);
+    for (const [i, object] of objects.entries())
+      memory.setWord(entries + i * memory.word, object - BigInt(this.#offset));
     // What was taken out before stays where it was.
     memory.setWord(entries + objects.length * memory.word, objects[0] ?? 0n);
   }

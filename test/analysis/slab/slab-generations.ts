@@ -316,6 +316,23 @@ function linux6_1(): Generation {
   };
 }
 
+/** The same with CONFIG_DEBUG_SLAB. */
+function withDebug(): Generation {
+  const plain = linux4_19(new Machine(8), true, 1, '4.19 with DEBUG_SLAB, x86_64');
+  const { machine, cache } = plain;
+  const fields = Object.fromEntries(
+    cache.members.filter(({ name }) => name !== 'node').map(({ name, type }) => [name, type]),
+  );
+  const { struct, uint, array, pointer } = machine;
+  return {
+    ...plain,
+    debug: true,
+    cache: struct('kmem_cache', { ...fields, obj_offset: uint, node: array(pointer, NODES) }),
+  };
+}
+
+export const DEBUG_GENERATION = withDebug();
+
 export const GENERATIONS: readonly Generation[] = [
   linux2_6_9(),
   linux2_6_24(new Machine(8), true, '2.6.24, x86_64'),
@@ -325,4 +342,5 @@ export const GENERATIONS: readonly Generation[] = [
   linux4_19(new Machine(8), true, 1, '4.19, x86_64'),
   linux4_19(new Machine(8), false, 2, '4.19, big-endian with indexes of two bytes'),
   linux6_1(),
+  DEBUG_GENERATION,
 ];

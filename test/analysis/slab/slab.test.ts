@@ -5,8 +5,9 @@ import { cacheObjects, OBJECT_STATES, SlabLookup, SlabPages, slabAllocator } fro
 import { Issues } from 'kdumpling/reader';
 import { BASE, madeKernel } from '../made-kernel.js';
 import { type Generation, type MadeCache, SlabBuilder } from './made-slab.js';
+import { RED_ZONE } from './made-slab-memory.js';
 import { Machine } from './made-structs.js';
-import { GENERATIONS } from './slab-generations.js';
+import { DEBUG_GENERATION, GENERATIONS } from './slab-generations.js';
 
 const LETTERS: Readonly<Record<string, string>> = {
   a: 'allocated',
@@ -84,6 +85,7 @@ function findings(builder: SlabBuilder): string[] {
 
 for (const generation of GENERATIONS) {
   test(`SLAB of ${generation.name}: every object and its state`, t => {
+    const { debug } = generation;
     const caches = plan(generation);
     const builder = new SlabBuilder(generation, caches);
     const { allocator, states, usage, issues } = answers(builder);
@@ -100,7 +102,7 @@ for (const generation of GENERATIONS) {
       caches.map(({ name, size, order }) => [
         name,
         builder.memory.virtual(builder.caches.get(name) ?? -1),
-        size,
+        debug === true ? size - 3 * RED_ZONE : size,
         size,
         4096 * 2 ** order,
         'slab',
@@ -146,22 +148,23 @@ for (const generation of GENERATIONS) {
   test(`SLAB of ${generation.name}: a double free`, t => {
     const builder = new SlabBuilder(generation, plan(generation));
     const [slab] = builder.slabs;
-    // `a.a0.1aas.a..a`: object 3 is in CPU 0's array; now object 1, which is free, is there too.
+    // `a.a0.1aas.a..a`: object 3 is in CPU 0's array, in whose place something else is put.
     const array = builder.arrays.get('small/0') ?? -1;
     const { memory } = builder;
     const entries = array + generation.array.size;
-    memory.setWord(entries, slab.objects[1]);
-    t.true(findings(builder).includes(`double-free ${slab.objects[1]}`));
+    const put = (object: bigint): string[] => {
+      memory.setWord(entries, object - (generation.debug === true ? BigInt(RED_ZONE) : 0n));
+      // Object 3 then counts as allocated, which its red zones belie.
+      return findings(builder).filter(one => generation.debug !== true || !one.startsWith('red-zone-overwritten'));
+    };
+    // Object 1, which is free.
+    t.deepEqual(put(slab.objects[1]), [`double-free ${slab.objects[1]}`]);
     // In two array_caches.
-    memory.setWord(entries, slab.objects[5]);
-    t.deepEqual(findings(builder), [`double-free ${slab.objects[5]}`]);
+    t.deepEqual(put(slab.objects[5]), [`double-free ${slab.objects[5]}`]);
     // What is no object at all, and what lies between two.
-    memory.setWord(entries, slab.objects[3] + 8n);
-    t.deepEqual(findings(builder), [`misaligned-pointer ${slab.objects[3] + 8n}`]);
-    memory.setWord(entries, memory.virtual(0x100));
-    t.deepEqual(findings(builder), [`wild-pointer ${memory.virtual(0x100)}`]);
-    memory.setWord(entries, 0x10n);
-    t.deepEqual(findings(builder), [`wild-pointer ${memory.virtual(entries)}`]);
+    t.deepEqual(put(slab.objects[3] + 8n), [`misaligned-pointer ${slab.objects[3] + 8n}`]);
+    t.deepEqual(put(memory.virtual(0x100)), [`wild-pointer ${memory.virtual(0x100)}`]);
+    t.deepEqual(put(0x10n), [`wild-pointer ${memory.virtual(entries)}`]);
   });
 
   test(`SLAB of ${generation.name}: damaged freelists`, t => {
@@ -234,6 +237,32 @@ for (const generation of GENERATIONS) {
     t.true(damaged(builder => builder.link(head + listOffset, [])).includes(`slab-counters ${memory.virtual(cache)}`));
   });
 }
+
+test('DEBUG_SLAB: red zones and poison that were overwritten', t => {
+  const builder = new SlabBuilder(DEBUG_GENERATION, plan(DEBUG_GENERATION));
+  // `a.a0.1aas.a..a` in slots of 96 bytes, of which the owner has 72.
+  const { objects } = builder.slabs[0];
+  const { memory } = builder;
+  const at = (address: bigint): number => Number(address - memory.base);
+  const set = (address: bigint, value: number): string[] => {
+    const before = memory.bytes[at(address)];
+    memory.bytes[at(address)] = value;
+    const found = findings(builder);
+    memory.bytes[at(address)] = before;
+    return found;
+  };
+  for (const i of [0, 1, 3, 8]) {
+    t.deepEqual(set(objects[i] - 1n, 0), [`red-zone-overwritten ${objects[i] - 8n}`]);
+    t.deepEqual(set(objects[i] + 72n, 1), [`red-zone-overwritten ${objects[i] + 72n}`]);
+  }
+  // The padding that is left over, and the last user.
+  t.deepEqual(set(objects[0] + 80n, 1), []);
+  for (const i of [1, 3, 5, 8]) {
+    t.deepEqual(set(objects[i] + 10n, 0), [`use-after-free ${objects[i] + 10n}`]);
+    t.deepEqual(set(objects[i] + 71n, 0x6b), [`use-after-free ${objects[i] + 71n}`]);
+  }
+  t.deepEqual(set(objects[0] + 10n, 0), []);
+});
 
 test('SLOB is recognised, and said to have no lists of objects', t => {
   const { struct, uint, pointer, list } = new Machine(8);
