@@ -56,6 +56,9 @@ const LEAST_PAGE = 4096n;
 /** Of addresses, by 16 MiB: which piece one of the same kind was last found in. Random addresses of a few ranges find theirs at once. */
 const HINTS = 1024;
 
+const kindOf = (addressHigh: number, addressLow: number): number =>
+  ((addressLow >>> 24) ^ (addressHigh << 8) ^ addressHigh) & (HINTS - 1);
+
 /** Disjoint pieces of ranges, sorted; 64-bit addresses as two halves, so that a look-up makes no bigint. */
 class Pieces {
   readonly startHigh: Uint32Array;
@@ -68,6 +71,8 @@ class Pieces {
   readonly owners: Uint32Array;
   /** 1 where a piece's bytes are found by file offset. */
   readonly byFile: Uint8Array;
+  /** As targets; minus infinity where a piece has no physical addresses, or not all of them are exact. */
+  readonly paddrs: Float64Array;
   readonly count: number;
 
   constructor(ranges: readonly AddressRange[]) {
@@ -80,6 +85,7 @@ class Pieces {
     this.targets = new Float64Array(length);
     this.owners = new Uint32Array(length);
     this.byFile = new Uint8Array(length);
+    this.paddrs = new Float64Array(length);
     for (let i = 0; i < length; i++) {
       const startHigh = borders.highs[starts[i]];
       const startLow = borders.lows[starts[i]];
@@ -91,6 +97,8 @@ class Pieces {
       this.targets[i] = ranges[owner].target + (startHigh - halves[HIGH]) * 2 ** 32 + (startLow - halves[LOW]);
       this.owners[i] = owner;
       this.byFile[i] = ranges[owner].method === 'file' ? 1 : 0;
+      const isPhysical = this.byFile[i] === 0 && this.targets[i] + this.lengths[i] < MOST_EXACT;
+      this.paddrs[i] = isPhysical ? this.targets[i] : Number.NEGATIVE_INFINITY;
     }
   }
 
@@ -108,10 +116,10 @@ class Pieces {
     return from - 1;
   }
 
-  /** How far an address given in halves is in piece `i`; negative where it is not in it. */
+  /** How far an address given in halves is in piece `i`; minus infinity where it is not in it. */
   into(i: number, addressHigh: number, addressLow: number): number {
     const into = (addressHigh - this.startHigh[i]) * 0x1_0000_0000 + (addressLow - this.startLow[i]);
-    return into < this.lengths[i] ? into : -1;
+    return into >= 0 && into < this.lengths[i] ? into : Number.NEGATIVE_INFINITY;
   }
 }
 
@@ -243,13 +251,23 @@ export class AddressMap extends VirtualMemory {
     }
   }
 
+  /** Short, so that it is compiled into loops that call it: a number beyond 2^31 that a call returns has to be made in memory. */
   translate(vaddr: bigint): number {
     splitU64(vaddr);
-    const i = this.#pieceAt(halves[HIGH], halves[LOW]);
-    if (i >= 0 && this.#pieces.byFile[i] === 0) {
-      const target = this.#pieces.targets[i] + this.#into;
-      if (target < MOST_EXACT) return target;
-    } else if (i < 0 && this.translator !== null) return this.translator.translate(vaddr, this.fault);
+    const addressHigh = halves[HIGH];
+    const addressLow = halves[LOW];
+    const pieces = this.#pieces;
+    const hint = this.#hints[kindOf(addressHigh, addressLow)];
+    if (hint < pieces.count) {
+      const paddr = pieces.paddrs[hint] + pieces.into(hint, addressHigh, addressLow);
+      if (paddr >= 0) return paddr;
+    }
+    return Math.max(this.#translateElsewhere(vaddr, addressHigh, addressLow), -1);
+  }
+
+  #translateElsewhere(vaddr: bigint, addressHigh: number, addressLow: number): number {
+    const i = this.#pieceAt(addressHigh, addressLow);
+    if (i < 0 && this.translator !== null) return this.translator.translate(vaddr, this.fault);
     if (!this.#find(vaddr, 1)) return -1;
     if (this.#memory === this.physical) return this.#target;
     return this.fault.set('virtual', vaddr, 1, 'not-present', 'this core has no physical addresses');
@@ -334,7 +352,7 @@ export class AddressMap extends VirtualMemory {
   #pieceAt(addressHigh: number, addressLow: number): number {
     const pieces = this.#pieces;
     const hints = this.#hints;
-    const kind = ((addressLow >>> 24) ^ (addressHigh << 8) ^ addressHigh) & (HINTS - 1);
+    const kind = kindOf(addressHigh, addressLow);
     const hint = hints[kind];
     if (hint < pieces.count) {
       this.#into = pieces.into(hint, addressHigh, addressLow);
