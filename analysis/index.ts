@@ -3,3 +3,4 @@ export * from './globals.js';
 export * from './kernel.js';
 export * from './missing.js';
 export * from './open-kernel.js';
+export * from './script.js';

@@ -28,6 +28,16 @@ export interface Answer {
 /** A wrong call: exit status 2. */
 export class UsageError extends Error {}
 
+/** What went wrong in something that a command ran; it says the exit status. */
+export class CommandFailure extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /** What each command's file exports as `command`: a commander command whose action calls `answer`. */
 export interface CommandContext {
   readonly terminal: Terminal;

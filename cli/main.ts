@@ -5,6 +5,7 @@ import { InputError, type Issue, MemoryFault } from 'kdumpling/reader';
 import {
   type Answer,
   type CommandContext,
+  CommandFailure,
   type DefineCommand,
   EXIT,
   type Progress,
@@ -35,6 +36,7 @@ const COMMANDS: Record<string, { about: string; load: () => Promise<{ command: D
   pages: { about: 'what memory is used for, zones, single pages', load: () => import('./pages.js') },
   ps: { about: 'threads, idle ones included', load: () => import('./ps.js') },
   regs: { about: 'registers of the CPUs, and which of them died', load: () => import('./regs.js') },
+  run: { about: 'run a script with the typed kernel', load: () => import('./script.js') },
   runq: { about: 'what each CPU ran, and what waited for it', load: () => import('./runq.js') },
   irq: { about: 'interrupts: handlers and counts', load: () => import('./irq.js') },
   timers: { about: 'pending timers of the wheel and high-resolution ones', load: () => import('./timers.js') },
@@ -150,6 +152,10 @@ function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof UsageError) {
     terminal.err(`kdumpling: ${error.message}\n`);
     return EXIT.usage;
+  }
+  if (error instanceof CommandFailure) {
+    terminal.err(`kdumpling: ${error.message}\n`);
+    return error.status;
   }
   if (error instanceof InputError || error instanceof MemoryFault) {
     terminal.err(`kdumpling: ${error.message}\n`);

@@ -1,5 +1,6 @@
 // The two ways in which reading can fail: memory that cannot be had (MemoryFault), and an input that is not what it was
 // said to be (InputError). Both carry what a program needs; the sentence is formed only when somebody asks for it.
+import { AnswerError } from './answer-error.js';
 
 export type AddressSpace = 'physical' | 'virtual' | 'file';
 
@@ -66,7 +67,7 @@ export class FaultRecord {
 }
 
 /** Thrown without a stack trace: faults are answers, and there may be many of them. */
-export class MemoryFault extends Error {
+export class MemoryFault extends AnswerError {
   readonly space: AddressSpace;
   readonly address: bigint | number;
   readonly length: number;
@@ -74,11 +75,7 @@ export class MemoryFault extends Error {
   readonly detail: string;
 
   constructor(space: AddressSpace, address: bigint | number, length: number, reason: FaultReason, detail = '') {
-    const engine = Error as { stackTraceLimit?: number };
-    const limit = engine.stackTraceLimit;
-    engine.stackTraceLimit = 0;
     super();
-    if (limit !== undefined) engine.stackTraceLimit = limit;
     this.space = space;
     this.address = address;
     this.length = length;
