@@ -27,8 +27,8 @@ async function run(context: CommandContext, request: ScriptRequest): Promise<voi
   // The library that scripts import is not the bundle's copy of it: what is given to them has to be of theirs.
   const root = dirname(fileURLToPath(import.meta.resolve('kdumpling/package.json')));
   const place = pathToFileURL(join(root, 'dist/cli/run-script.js')).href;
-  const { runScript } = (await import(place)) as { runScript(request: ScriptRequest): Promise<ScriptEnd> };
-  const { status, message, value, issues } = await runScript(request);
+  const runner = (await import(place)) as { runScript(request: ScriptRequest): Promise<ScriptEnd> };
+  const { status, message, value, issues } = await runner.runScript(request);
   const { json = false } = request.options;
   if (message === null || value !== undefined) {
     const text = () => (value === undefined ? [] : linesOf(value));

@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   producer: ['reader'],
   backends: ['producer', 'reader'],
   cli: ALL,
+  examples: ALL,
   test: ALL,
   bench: ALL,
 };

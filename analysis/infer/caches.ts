@@ -1,5 +1,5 @@
 // What is known of caches before anything is inferred: which hold one type of objects, and which sizes of objects the others were chosen for.
-import type { CompoundType } from 'kdumpling/reader/debuginfo';
+import { type CompoundType, plainType } from 'kdumpling/reader/debuginfo';
 import type { SlabCache } from '../slab/index.js';
 import { CACHE_TYPES } from './cache-types.js';
 import type { TypeTable } from './types.js';
@@ -19,8 +19,8 @@ export interface CacheKnowledge {
 const KMALLOC =
   /^(?:dma-)?kmalloc-(?:(?:rcl|cg|dma|rnd-\d+|part-\d+)-)?\d+[kM]?$|^(?:msg_msg|memdup_user|xt_table|nft)[a-z_]*-\d+[kM]?$/;
 const known = new Map(CACHE_TYPES.map(one => [one.cache, one.structs]));
-/** Merged caches differ in their slots by less than a word, and objects may be rounded up to 8 bytes. Source: mm/slab_common.c (find_mergeable). */
-const MERGED_SLACK = 16;
+/** Merged caches differ in their slots by less than a word, and what is in a slot is rounded up to its alignment. Source: mm/slab_common.c (find_mergeable). */
+const WORD = 8;
 
 export const isKmalloc = (cache: Pick<SlabCache, 'name'>): boolean => KMALLOC.test(cache.name);
 
@@ -33,7 +33,7 @@ export function knownCaches(caches: readonly SlabCache[], table: TypeTable): Cac
       type: kmalloc ? -1 : typeOf(cache, table),
       isMerged: cache.refcount !== null && cache.refcount > 1,
       isKmalloc: kmalloc,
-      below: kmalloc ? smaller : Math.max(0, cache.objectSize - MERGED_SLACK),
+      below: kmalloc ? smaller : Math.max(0, cache.slotSize - slackOf(cache.align)),
     };
   });
 }
@@ -48,11 +48,16 @@ function typeOf(cache: SlabCache, table: TypeTable): number {
   return -1;
 }
 
-/** Of some the kernel leaves out what it does not need of their last member, or adds to it. */
+/** Of some the kernel leaves out what it does not need of their last member, or adds to it: the state of the FPU behind x86's task_struct. */
 function fits({ objectSize, slotSize, align, refcount }: SlabCache, type: CompoundType, flexible: boolean): boolean {
   const { size } = type;
-  if (size === objectSize) return true;
-  const last = (type.members.at(-1)?.bitOffset ?? 0) / 8;
-  if (size > objectSize) return size > 0 && objectSize >= last && last > 0;
-  return flexible || ((refcount ?? 0) > 1 && slotSize - size < Math.max(align ?? 0, MERGED_SLACK));
+  if (size === 0 || size === objectSize) return size > 0;
+  const isMerged = (refcount ?? 0) > 1;
+  const last = type.members.at(-1);
+  const isOpen = flexible || (last !== undefined && plainType(last.type).kind === 'array');
+  if (size > objectSize) return isOpen && !isMerged && objectSize >= (last?.bitOffset ?? 0) / 8;
+  return isMerged ? slotSize - size < slackOf(align) : flexible || 2 * size > objectSize;
 }
+
+/** How much less than a slot the objects of merged caches may need. */
+const slackOf = (align: number | null): number => Math.max(align ?? 0, WORD) + WORD;

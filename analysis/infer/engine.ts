@@ -118,7 +118,7 @@ export class Engine {
       if (!heap.isAllocated(node)) continue;
       const { type, isMerged } = caches[heap.cacheOf(node)];
       if (type < 0) continue;
-      if (isMerged) this.say(node, type, 0, MERGED_STRENGTH, -1, BY_CACHE, 0);
+      if (isMerged) this.#sayMerged(node, type);
       else {
         this.#words.read(node, type, 0);
         const self = () => this.#sure(node, type);
@@ -126,6 +126,12 @@ export class Engine {
         followHeads(this, node, type, 0, self);
       }
     }
+  }
+
+  /** The name of a merged cache is that of one of several: what an object points to has to say it, too. */
+  #sayMerged(node: number, type: number): void {
+    if (this.fitsContent(node, type, 0) && this.bad === 0 && this.good >= MERGED_GOOD)
+      this.say(node, type, 0, MERGED_STRENGTH, -1, BY_CACHE, 0);
   }
 
   /** The claim that an object is what its cache holds: made where something follows of it. */
@@ -339,3 +345,4 @@ export class Engine {
 }
 
 const MERGED_STRENGTH = 0.6;
+const MERGED_GOOD = 4;

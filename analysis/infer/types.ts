@@ -9,6 +9,7 @@ import {
   type Type,
   type Types,
 } from 'kdumpling/reader/debuginfo';
+import { memberAt } from '../object/index.js';
 import { LIST_FACTS } from './list-facts.js';
 import { Compiler, type HLIST, type LIST, type ListHead, type Shape } from './shape.js';
 
@@ -255,10 +256,10 @@ export class TypeTable {
   memberName(id: number, offset: number): string {
     const { type, form, size, name } = this.all[id];
     if (form !== 'struct') {
-      const inner = form === 'structs' ? pathAt(type, offset % size, 0) : '';
+      const inner = form === 'structs' ? memberAt(type, offset % size) : '';
       return `[${Math.floor(offset / size)}]${inner === '' ? '' : `.${inner}`}`;
     }
-    return `${name.replace(/^(?:struct|union) /, '')}.${pathAt(type, offset, 0)}`;
+    return `${name.replace(/^(?:struct|union) /, '')}.${memberAt(type, offset)}`;
   }
 }
 
@@ -277,27 +278,6 @@ function endsOpen(type: CompoundType, depth: number): boolean {
     if (inner.kind === 'array') return inner.length === null || inner.length === 0;
     return inner.kind === 'struct' && endsOpen(inner, depth + 1);
   });
-}
-
-function pathAt(type: Type, offset: number, depth: number): string {
-  const plain = plainType(type);
-  if (depth > MOST_DEPTH) return '';
-  if (plain.kind === 'array') {
-    const size = sizeOfType(plain.element);
-    if (size === 0) return '';
-    const rest = pathAt(plain.element, offset % size, depth + 1);
-    return `[${Math.floor(offset / size)}]${rest === '' || rest.startsWith('[') ? '' : '.'}${rest}`;
-  }
-  if (plain.kind !== 'struct' && plain.kind !== 'union') return '';
-  for (const { name, type: inner, bitOffset, bitSize } of plain.members) {
-    const start = bitOffset / 8;
-    const size = sizeOfType(inner);
-    if (bitSize > 0 || offset < start || offset >= start + Math.max(size, 1)) continue;
-    const rest = pathAt(inner, offset - start, depth + 1);
-    if (name === '') return rest;
-    return `${name}${rest === '' || rest.startsWith('[') ? '' : '.'}${rest}`;
-  }
-  return '';
 }
 
 const split = (path: string): [struct: string, member: string] => {

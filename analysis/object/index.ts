@@ -1,5 +1,6 @@
 export * from './columns.js';
 export * from './layout.js';
+export * from './member-at.js';
 export * from './member-path.js';
 export * from './object.js';
 export * from './scalar.js';
