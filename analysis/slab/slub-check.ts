@@ -26,6 +26,7 @@ export function checkSlubCache(slub: Slub, pages: SlabPages, cache: SlubCache, i
     foundObjects += found.count;
     debug?.check(found, issues);
   }
+  debug?.finish(issues);
   if (!node.has('total_objects') || pages.unread > 0 || slabs === null || objects === null) return;
   if (foundSlabs === slabs && foundObjects === objects) return;
   const message = `${cache.name} counts ${slabs} slabs with ${objects} objects, but the memory map has ${foundSlabs} with ${foundObjects}`;

@@ -15,6 +15,10 @@ const POISON_FREE = 0x6b;
 const POISON_END = 0xa5;
 /** Of a call chain in a finding: whatis tells all of it. */
 const MOST_CALLS = 8;
+/** The rest of kmalloc()'s objects is a red zone in this kernel where it is so in as many as this, and in this many for each where it is not. */
+const LEAST_WHOLE = 16;
+const MOST_OF_ONE_BROKEN = 10;
+const MOST_SUSPECTS = 100;
 
 /** A stretch of an object's slot that must hold one byte value. Offsets are from the object's start; the left red zone lies before it. */
 interface Stretch {
@@ -35,11 +39,18 @@ export class DebugBytes {
   readonly #stretches: readonly (readonly Stretch[])[];
   readonly #slot: Uint8Array<ArrayBuffer>;
   readonly #padded: boolean;
+  /** Where an object of kmalloc() has the number of bytes that were asked for; null without it. */
+  readonly #asked: number | null;
+  /** Objects of which the rest is, or is not, filled as a red zone. */
+  #whole = 0;
+  #broken = 0;
+  readonly #suspects: { readonly object: number; readonly asked: number }[] = [];
 
   private constructor(
     slub: Slub,
     cache: SlubCache,
     padded: boolean,
+    asked: number | null,
     allocated: readonly Stretch[],
     free: readonly Stretch[],
   ) {
@@ -48,6 +59,7 @@ export class DebugBytes {
     this.#stretches = [allocated, free];
     this.#slot = new Uint8Array(cache.slotSize);
     this.#padded = padded;
+    this.#asked = asked;
   }
 
   /** Null for caches without such bytes. @throws Missing */
@@ -100,6 +112,7 @@ export class DebugBytes {
       slub,
       cache,
       poison,
+      redZone && has(flags.STORE_USER) && has(flags.KMALLOC) ? askedOf(slub, cache) : null,
       allocated.filter(sane),
       [...zone(RED_INACTIVE), ...padding, ...free].filter(sane),
     );
@@ -120,8 +133,41 @@ export class DebugBytes {
         return;
       }
       for (const stretch of this.#stretches[states[i]]) this.#compare(object, stretch, i === 0, issues);
+      if (states[i] === ALLOCATED) this.#checkRest(object);
     }
     if (this.#padded) this.#checkEnd(first - redLeft, count, slab, issues);
+  }
+
+  /** What kmalloc() gave above what was asked for is a red zone too since 6.2 (commit 946fa0dbf2d8): no member tells, but what almost all objects have. */
+  #checkRest(object: number): void {
+    const asked = this.#asked === null ? 0 : this.#askedFor(this.#asked);
+    const { objectSize, redLeft } = this.#cache;
+    if (asked === 0 || asked >= objectSize) return;
+    if (otherThan(this.#slot, RED_ACTIVE, redLeft + asked, redLeft + objectSize) < 0) this.#whole++;
+    else if (++this.#broken <= MOST_SUSPECTS) this.#suspects.push({ object, asked });
+  }
+
+  #askedFor(offset: number): number {
+    const at = this.#cache.redLeft + offset;
+    if (at + 4 > this.#slot.length) return 0;
+    return new DataView(this.#slot.buffer).getUint32(at, this.#slub.kernel.memory.littleEndian);
+  }
+
+  /** What only all slabs together tell. */
+  finish(issues: Issues): void {
+    if (this.#whole < LEAST_WHOLE || this.#whole < MOST_OF_ONE_BROKEN * this.#broken) return;
+    for (const { object, asked } of this.#suspects) {
+      this.#slub.kernel.physical.read(object - this.#cache.redLeft, this.#slot);
+      const rest: Stretch = {
+        what: `what lies behind the ${asked} bytes that were asked for`,
+        code: 'red-zone-overwritten',
+        suspect: 'owner',
+        from: asked,
+        to: this.#cache.objectSize,
+        value: RED_ACTIVE,
+      };
+      this.#compare(object, rest, false, issues);
+    }
   }
 
   #compare(object: number, stretch: Stretch, isFirst: boolean, issues: Issues): void {
@@ -167,6 +213,7 @@ export class DebugBytes {
     const { name, slotSize } = this.#cache;
     let size = kernel.pageSize;
     while (Math.floor(size / slotSize) < count) size *= 2;
+    if (Math.floor(size / slotSize) !== count) return;
     const from = start + count * slotSize;
     // Accounting may keep its words of all objects there (7.0 and later).
     const words = map.physicalOf(this.#slub.layout.accounting(slab));
@@ -209,6 +256,12 @@ function poisonOf(objectSize: number, freeOffset: number, word: number): Stretch
   const last = { ...filled(objectSize - 1, objectSize), value: POISON_END };
   if (freeOffset >= objectSize) return [filled(0, objectSize - 1), last];
   return [filled(0, freeOffset), filled(freeOffset + word, objectSize - 1), last];
+}
+
+/** slub_debug_orig_size(): behind the tracks (6.1, commit 6edf2576a6cc). */
+function askedOf(slub: Slub, cache: SlubCache): number | null {
+  if (!hasStruct(slub.kernel, 'track')) return null;
+  return infoEnd(slub.layout.cache, cache) + 2 * struct(slub.kernel, 'track').size;
 }
 
 /** Behind what the allocator keeps of an object: its freelist pointer, who took and freed it, how much was asked for (6.1 and later, kmalloc caches). */
