@@ -3,7 +3,7 @@
 // fifth of crash's time, or takes 300 MB. crash does not read kernels of 7.x.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { median, table } from './measure.js';
 
@@ -113,6 +113,12 @@ compare(
 );
 for (const other of others) {
   const own = ours(other, '--objects', '--state', 'allocated', 'rcu');
-  rows.push([`kdumpling slab: all allocated objects, ${other}`, own.seconds, '', own.memory, own.lines]);
+  rows.push([
+    `kdumpling slab: all allocated objects, ${basename(dirname(other))}/${basename(other)}`,
+    own.seconds,
+    '',
+    own.memory,
+    own.lines,
+  ]);
 }
 console.log(table(rows));
