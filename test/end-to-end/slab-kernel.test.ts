@@ -1,5 +1,5 @@
 // SLAB of a real kernel (6.1, two nodes, a CPU each), by a region core of it: every cache, every object's state as crash tells it, and damage that is planted where the kernel's own headers say that things lie.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -8,7 +8,9 @@ import { type Kernel, openKernel } from 'kdumpling/analysis';
 import { doctor, type Finding } from 'kdumpling/analysis/doctor';
 import { cacheObjects, OBJECT_STATES, SlabLookup, SlabPages, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues, MemorySource, openDump } from 'kdumpling/reader';
+import { dir } from 'tmp-promise';
 import { CorePatient } from '../core-patient.js';
+import { kdumpling } from '../kdumpling.js';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../../test/fixtures/slab');
 const unpacked = (name: string): Buffer => gunzipSync(readFileSync(join(folder, name)));
@@ -52,6 +54,8 @@ function readTruth(): ReadonlyMap<string, TrueCache> {
 }
 
 const TRUTH = readTruth();
+const filp = TRUTH.get('filp') as TrueCache;
+const dentry = TRUTH.get('dentry') as TrueCache;
 
 /** Each object and its state. crash calls those in alien arrays allocated, and shows by what lies there that they are not. */
 function trueStates({ slabs, slotSize, aliens }: TrueCache): string[] {
@@ -130,12 +134,42 @@ async function findings(core: Uint8Array): Promise<Finding[]> {
   return [...doctor(await opened(core), ['slab'], issues)];
 }
 
+test('SLAB: the commands slab and whatis', async t => {
+  const { path, cleanup } = await dir({ unsafeCleanup: true });
+  try {
+    const [core, vmlinux] = [join(path, 'core'), join(path, 'vmlinux')];
+    writeFileSync(core, CORE);
+    writeFileSync(vmlinux, VMLINUX);
+    const hexadecimal = (address: bigint): string => `0x${address.toString(16)}`;
+    const { stdout } = kdumpling('slab', core, 'filp', '--state', 'alien', '--vmlinux', vmlinux, '--json');
+    const { cache, objects } = JSON.parse(stdout) as {
+      cache: { allocator: string; total: number; slotSize: number };
+      objects: { address: string; state: string }[];
+    };
+    t.deepEqual([cache.allocator, cache.total, cache.slotSize], ['slab', filp.total, filp.slotSize]);
+    t.true(filp.aliens.length > 0);
+    t.deepEqual(objects.map(({ address }) => address).sort(), filp.aliens.map(hexadecimal).sort());
+    const [alien] = filp.aliens;
+    const answer = kdumpling('whatis', core, hexadecimal(alien + 3n), '--vmlinux', vmlinux, '--json');
+    const [found] = JSON.parse(answer.stdout) as {
+      kind: string;
+      cache: string;
+      object: string;
+      offset: number;
+      state: string;
+    }[];
+    t.deepEqual(
+      [found.kind, found.cache, found.object, found.offset, found.state],
+      ['slab', 'filp', hexadecimal(alien), 3, 'alien'],
+    );
+  } finally {
+    await cleanup();
+  }
+});
+
 test('SLAB: the doctor finds nothing wrong', async t => {
   t.deepEqual(await findings(CORE), []);
 });
-
-const filp = TRUTH.get('filp') as TrueCache;
-const dentry = TRUTH.get('dentry') as TrueCache;
 
 /** Offsets of 6.1: struct slab {slab_list 8, slab_cache 24, freelist 32, s_mem 40, active 48}, kmem_cache {num 36, node 128}, kmem_cache_node {slabs_partial 8, total_slabs 56, free_objects 72, shared 88}, array_cache {avail 0, limit 4, entry 16}. */
 async function places(t: ExecutionContext) {
