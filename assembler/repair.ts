@@ -18,7 +18,8 @@ export function crashNeeds(placement: Placement): Issue[] {
   const architecture = architectureByElfMachine(placement.machine);
   const issues: Issue[] = [];
   if (placement.vmcoreinfo === null) issues.push(withoutVmcoreinfo(placement, architecture));
-  if (architecture?.name === 'x86_64') issues.push(...missingBases(placement));
+  const bases = architecture?.crash?.bases ?? [];
+  if (architecture !== null && bases.length > 0) issues.push(...missingBases(placement, architecture.name, bases));
   return issues;
 }
 
@@ -31,8 +32,6 @@ function imageSegment({ segments, header }: Placement): PlacedSegment | null {
   );
 }
 
-const START_KERNEL_MAP = 0xffff_ffff_8000_0000n;
-
 /** Without VMCOREINFO crash has to be told where the kernel lies. */
 function withoutVmcoreinfo(placement: Placement, architecture: Architecture | null): Issue {
   const image = imageSegment(placement);
@@ -44,21 +43,20 @@ function withoutVmcoreinfo(placement: Placement, architecture: Architecture | nu
   }
   const { vaddr, paddr } = image;
   const kaslr = `--kaslr=OFFSET, where OFFSET is ${hex(vaddr)} less vmlinux's address of linux_banner`;
-  const distance = BigInt.asUintN(64, vaddr - BigInt(paddr));
-  if (architecture?.name === 'x86_64') {
-    const physBase = hex(BigInt.asIntN(64, START_KERNEL_MAP - distance));
-    const message = `${lead}crash does not open an x86_64 core without it (it reads vmcoreinfo_data then): register it; phys_base is ${physBase}, and for the rest: ${kaslr}`;
+  const distance = architecture?.imageDistance;
+  const value = hex(distance?.of(vaddr, BigInt(paddr)) ?? 0n);
+  const machdep = architecture?.crash?.machdep;
+  if (machdep === null) {
+    const message = `${lead}crash does not open an ${architecture?.name} core without it (it reads vmcoreinfo_data then): register it; ${distance?.name} is ${value}, and for the rest: ${kaslr}`;
     return { code, message, address: vaddr };
   }
-  const machdep =
-    architecture?.name === 'arm64'
-      ? `--machdep kimage_voffset=${hex(distance)},phys_offset=ADDRESS,vabits_actual=BITS, with the start of memory and the width of kernel addresses`
-      : 'the --machdep options of its architecture';
-  return { code, message: `${lead}give crash ${machdep}, and ${kaslr}`, address: vaddr };
+  const options =
+    machdep === undefined
+      ? 'the --machdep options of its architecture'
+      : `--machdep ${distance?.name}=${value},${machdep.options}, with ${machdep.values}`;
+  return { code, message: `${lead}give crash ${options}, and ${kaslr}`, address: vaddr };
 }
 
-/** crash reads these first on x86_64, whatever it is asked for. */
-const BASES = ['page_offset_base', 'vmalloc_base', 'vmemmap_base'] as const;
 /** The bases are multiples of a PUD, in the upper half. */
 const ALIGNMENT = 1n << 30n;
 const UPPER_HALF = 1n << 63n;
@@ -66,8 +64,7 @@ const UPPER_HALF = 1n << 63n;
 const SMALL = 4096;
 
 /** Names say nothing of regions without an ID; contents do: page_offset_base is the linear map's distance, the others lie above it. */
-function missingBases(placement: Placement): Issue[] {
-  const { segments, regions } = placement;
+function missingBases({ segments, regions }: Placement, architecture: string, bases: readonly string[]): Issue[] {
   const distances = new Set(
     segments.map(({ vaddr, paddr }) => (vaddr === null ? 0n : BigInt.asUintN(64, vaddr - BigInt(paddr)))),
   );
@@ -89,14 +86,13 @@ function missingBases(placement: Placement): Issue[] {
   const named = (base: string) => regions.some(({ name }) => name?.includes(base.slice(0, 8)) === true);
   const offset = [...values].find(value => distances.has(value));
   const above = offset === undefined ? 0 : [...values].filter(value => value > offset).length;
-  const found = [offset !== undefined, above >= 1, above >= 2];
-  const missing = BASES.filter((base, i) => !named(base) && !found[i]);
+  const missing = bases.filter((base, i) => !named(base) && (i === 0 ? offset === undefined : above < i));
   if (missing.length === 0) return [];
   const hedge = large ? ', unless a larger region holds them' : '';
   return [
     {
       code: 'crash-bases',
-      message: `crash reads ${BASES.join(', ')} of an x86_64 kernel and ends where it cannot; no region is known to hold ${missing.join(', ')}${hedge}: register them besides`,
+      message: `crash reads ${bases.join(', ')} of an ${architecture} kernel and ends where it cannot; no region is known to hold ${missing.join(', ')}${hedge}: register them besides`,
       address: null,
     },
   ];

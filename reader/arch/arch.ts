@@ -69,6 +69,14 @@ export interface MapProbe {
   variable(name: string): bigint | null;
 }
 
+/** What crash needs of a core beside what the core itself tells. */
+export interface CrashNeeds {
+  /** Pointer variables that it reads before anything else, the linear map's base first; it ends where it cannot. */
+  readonly bases: readonly string[];
+  /** Options of --machdep that stand in for VMCOREINFO, behind `imageDistance`, and what their values are; null where it opens no core without VMCOREINFO. */
+  readonly machdep: { readonly options: string; readonly values: string } | null;
+}
+
 export interface Architecture {
   /** The kernel's word: uname -m of a 64-bit kernel, `i386`, `arm`. */
   readonly name: string;
@@ -102,6 +110,8 @@ export interface Architecture {
   imageRanges(vmcoreinfo: Vmcoreinfo): readonly LinearRange[];
   /** What the kernel calls the distance of its image from where the image lies: NUMBER(name) of VMCOREINFO, else by an address of the image and its physical address. */
   readonly imageDistance?: { readonly name: string; readonly of: (vaddr: bigint, paddr: bigint) => bigint };
+  /** Absent where it is not known. */
+  readonly crash?: CrashNeeds;
   /** What the kernel calls where physical memory begins, in its linear map: NUMBER(name) of VMCOREINFO. */
   readonly memoryBase?: string;
   /** Page tables; absent where they are not known here. */

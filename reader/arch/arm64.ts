@@ -69,6 +69,14 @@ export const arm64: Architecture = {
   imageRanges,
   linearRanges,
   imageDistance: { name: 'kimage_voffset', of: (vaddr, paddr) => vaddr - paddr },
+  // crash 9.0 arm64.c: arm64_parse_machdep_args().
+  crash: {
+    bases: [],
+    machdep: {
+      options: 'phys_offset=ADDRESS,vabits_actual=BITS',
+      values: 'the start of memory and the width of kernel addresses',
+    },
+  },
   memoryBase: 'PHYS_OFFSET',
   paging: arm64Paging,
 };

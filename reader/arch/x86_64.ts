@@ -69,5 +69,7 @@ export const x86_64: Architecture = {
   imageRanges,
   linearRanges,
   imageDistance: { name: 'phys_base', of: (vaddr, paddr) => paddr - (vaddr - START_KERNEL_MAP) },
+  // crash 9.0 x86_64.c: x86_64_post_relocs(), KASLR bases since 4.8.
+  crash: { bases: ['page_offset_base', 'vmalloc_base', 'vmemmap_base'], machdep: null },
   paging: x86_64Paging,
 };

@@ -5,11 +5,10 @@ import { SHF_WRITE, SHT_NOBITS, SHT_SYMTAB } from '../formats/elf.js';
 import type { ByteSource } from '../source.js';
 import { type ElfFile, openElfFile, type Section } from './elf-file.js';
 import { LIMIT_NAMES, type SymbolLimits, symbolLimits, within } from './limits.js';
+import { MOST_NAME, placesOfNames } from './string-places.js';
 import type { KernelSymbol, Symbols } from './symbols.js';
 
 const WINDOW = 1 << 18;
-/** A longer name than this is not looked for, and a longer string is cut. */
-const MOST_NAME = 1024;
 const MOST_SYMBOLS = 1 << 23;
 /** A kernel's names take some 5 MiB; only a search over all of them has them in memory. */
 const MOST_STRINGS = 1 << 26;
@@ -240,30 +239,8 @@ export class ElfSymbols implements Symbols {
     return found;
   }
 
-  /** Where each name ends a string: linkers let a name share the tail of a longer one. */
   #places(names: Iterable<string>): Map<number, string> {
-    const byEnd = namesByEnd(names);
-    const places = new Map<number, string>();
-    const window = new Uint8Array(WINDOW);
-    let kept = 0;
-    for (let offset = 0; offset < this.#strtab.size; ) {
-      const length = Math.min(WINDOW - kept, this.#strtab.size - offset);
-      const got = this.file.source.read(this.#strtab.offset + offset, window.subarray(kept, kept + length));
-      if (got <= 0) break;
-      const end = kept + got;
-      for (let nul = window.indexOf(0, kept); nul >= 0 && nul < end; nul = window.indexOf(0, nul + 1)) {
-        for (let length = 1; length <= END_BYTES && length <= nul; length++) {
-          for (const { name, bytes } of byEnd[length].get(endKey(window, nul, length)) ?? []) {
-            const start = nul - bytes.length;
-            if (start >= 0 && equal(window, start, bytes)) places.set(offset - kept + start, name);
-          }
-        }
-      }
-      offset += got;
-      kept = Math.min(end, MOST_NAME);
-      window.copyWithin(0, end - kept, end);
-    }
-    return places;
+    return placesOfNames(this.file.source, this.#strtab, names);
   }
 
   #eachEntry(visit: (view: DataView, at: number, index: number) => void): void {
@@ -376,44 +353,8 @@ function nameIn(strings: Uint8Array, offset: number): string {
 
 const entrySize = (file: ElfFile): number => (file.header.bits === 64 ? 24 : 16);
 
-interface WantedName {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-/** By how many bytes names are sorted into lists; shorter ones by all they have. */
-const END_BYTES = 4;
-
-/** Index: how many bytes at the end; key: those bytes. */
-function namesByEnd(names: Iterable<string>): Map<number, WantedName[]>[] {
-  const byEnd = Array.from({ length: END_BYTES + 1 }, () => new Map<number, WantedName[]>());
-  const encoder = new TextEncoder();
-  for (const name of new Set(names)) {
-    const bytes = encoder.encode(name);
-    if (bytes.length === 0 || bytes.length > MOST_NAME) continue;
-    const length = Math.min(bytes.length, END_BYTES);
-    const key = endKey(bytes, bytes.length, length);
-    const list = byEnd[length].get(key);
-    if (list === undefined) byEnd[length].set(key, [{ name, bytes }]);
-    else list.push({ name, bytes });
-  }
-  return byEnd;
-}
-
-/** The `length` bytes before `end` as one number. */
-function endKey(bytes: Uint8Array, end: number, length: number): number {
-  let key = 0;
-  for (let i = end - length; i < end; i++) key = (key << 8) | bytes[i];
-  return key;
-}
-
 /** What stands for a thing in memory: no sections, files or references. */
 function named(entry: Entry): boolean {
   const type = entry.info & 15;
   return entry.section !== SHN_UNDEF && type !== STT_SECTION && type !== STT_FILE && entry.name !== 0;
-}
-
-function equal(bytes: Uint8Array, at: number, other: Uint8Array): boolean {
-  for (let i = other.length - 1; i >= 0; i--) if (bytes[at + i] !== other[i]) return false;
-  return true;
 }

@@ -19,7 +19,8 @@ import type { AttributeValue } from './attributes.js';
 import type { DumpInput, OpenedContainer } from './container.js';
 import { FrameBitmap } from './frame-bitmap.js';
 import { type KdumpHeader, readKdumpHeader } from './kdump-header.js';
-import { codecsOf, KdumpMemory, type KdumpPart } from './kdump-memory.js';
+import { KdumpMemory } from './kdump-memory.js';
+import { codecsOf, type KdumpPart } from './kdump-part.js';
 
 /** How many page descriptors tell which codecs a file uses, and the longest piece of the sub header's area that is taken. */
 const SAMPLED_DESCRIPTORS = 16384;
