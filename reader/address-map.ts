@@ -1,27 +1,11 @@
 // VirtualMemory as an ordered list of ranges, each with a method: a segment's own claim, a linear map confirmed by known content, page tables (added
 // by whoever can walk them). Where ranges overlap the earlier one wins.
-import { Extents, RangeColumns } from './extents.js';
+import { MOST_EXACT, Pieces } from './address-pieces.js';
+import type { AddressRange, MapMethod } from './address-range.js';
 import type { FaultReason, FaultRecord } from './fault.js';
-import { hex, MemoryFault } from './fault.js';
+import { MemoryFault } from './fault.js';
 import { type MemoryState, MOST_LOCATED, type PhysicalMemory, VirtualMemory } from './memory.js';
-import { HIGH, halves, joinU64, LOW, splitU64, U64_MAX } from './u64.js';
-
-/** How a range finds its bytes: `segment` and `linear` by physical address, `file` by the offset in the container of a core without physical addresses. */
-export type MapMethod = 'segment' | 'linear' | 'file';
-
-export interface AddressRange {
-  readonly name: string;
-  readonly method: MapMethod;
-  /** First and last address. */
-  readonly first: bigint;
-  readonly last: bigint;
-  /** Physical address (or file offset) of the first byte. */
-  readonly target: number;
-  /** What confirmed it, for instance `init_uts_ns`; '' for a segment, whose claim is taken as it is. */
-  readonly confirmedBy: string;
-  /** The map may go on behind `last`: no more of it is proven. */
-  readonly partial: boolean;
-}
+import { HIGH, halves, joinU64, LOW, splitU64 } from './u64.js';
 
 /** Translation by page tables, for addresses that no range holds. */
 export interface Translator {
@@ -49,7 +33,6 @@ export interface MappedPiece {
   readonly target: number;
 }
 
-const MOST_EXACT = 2 ** 53;
 /** The least page of any architecture: how far an address without translation by page tables is taken to reach. */
 const LEAST_PAGE = 4096n;
 
@@ -58,127 +41,6 @@ const HINTS = 1024;
 
 const kindOf = (addressHigh: number, addressLow: number): number =>
   ((addressLow >>> 24) ^ (addressHigh << 8) ^ addressHigh) & (HINTS - 1);
-
-/** Disjoint pieces of ranges, sorted; 64-bit addresses as two halves, so that a look-up makes no bigint. */
-class Pieces {
-  readonly startHigh: Uint32Array;
-  readonly startLow: Uint32Array;
-  /** Bytes of each piece. */
-  readonly lengths: Float64Array;
-  /** Physical address or file offset of each piece's start. */
-  readonly targets: Float64Array;
-  /** Which range a piece belongs to. */
-  readonly owners: Uint32Array;
-  /** 1 where a piece's bytes are found by file offset. */
-  readonly byFile: Uint8Array;
-  /** As targets; minus infinity where a piece has no physical addresses, or not all of them are exact. */
-  readonly paddrs: Float64Array;
-  readonly count: number;
-
-  constructor(ranges: readonly AddressRange[]) {
-    const borders = new Borders(ranges);
-    const { starts, ends, values, length } = firstCome(ranges, borders);
-    this.count = length;
-    this.startHigh = new Uint32Array(length);
-    this.startLow = new Uint32Array(length);
-    this.lengths = new Float64Array(length);
-    this.targets = new Float64Array(length);
-    this.owners = new Uint32Array(length);
-    this.byFile = new Uint8Array(length);
-    this.paddrs = new Float64Array(length);
-    for (let i = 0; i < length; i++) {
-      const startHigh = borders.highs[starts[i]];
-      const startLow = borders.lows[starts[i]];
-      this.startHigh[i] = startHigh;
-      this.startLow[i] = startLow;
-      this.lengths[i] = (borders.highs[ends[i]] - startHigh) * 2 ** 32 + (borders.lows[ends[i]] - startLow);
-      const owner = Math.floor(values[i] / OWNER);
-      splitU64(ranges[owner].first);
-      this.targets[i] = ranges[owner].target + (startHigh - halves[HIGH]) * 2 ** 32 + (startLow - halves[LOW]);
-      this.owners[i] = owner;
-      this.byFile[i] = ranges[owner].method === 'file' ? 1 : 0;
-      const isPhysical = this.byFile[i] === 0 && this.targets[i] + this.lengths[i] < MOST_EXACT;
-      this.paddrs[i] = isPhysical ? this.targets[i] : Number.NEGATIVE_INFINITY;
-    }
-  }
-
-  /** Index of the piece that starts last at or before the address given in halves, or -1. */
-  before(addressHigh: number, addressLow: number): number {
-    let from = 0;
-    let to = this.count;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      const startHigh = this.startHigh[middle];
-      if (startHigh < addressHigh || (startHigh === addressHigh && this.startLow[middle] <= addressLow)) {
-        from = middle + 1;
-      } else to = middle;
-    }
-    return from - 1;
-  }
-
-  /** How far an address given in halves is in piece `i`; minus infinity where it is not in it. */
-  into(i: number, addressHigh: number, addressLow: number): number {
-    const into = (addressHigh - this.startHigh[i]) * 0x1_0000_0000 + (addressLow - this.startLow[i]);
-    return into >= 0 && into < this.lengths[i] ? into : Number.NEGATIVE_INFINITY;
-  }
-}
-
-/** All addresses where ranges begin or have ended, ascending, each once, in halves. Behind the highest stands 2^64. */
-class Borders {
-  readonly highs: Float64Array;
-  readonly lows: Float64Array;
-  readonly count: number;
-
-  constructor(ranges: readonly AddressRange[]) {
-    const all = new BigUint64Array(2 * ranges.length);
-    // What ends at 2^64 has no border there but the one that is always there.
-    for (const [i, { first, last }] of ranges.entries()) all.set([first, last === U64_MAX ? first : last + 1n], 2 * i);
-    all.sort();
-    this.highs = new Float64Array(all.length + 1);
-    this.lows = new Float64Array(all.length + 1);
-    let count = 0;
-    for (const border of all) {
-      splitU64(border);
-      const high = halves[HIGH];
-      const low = halves[LOW];
-      if (count > 0 && this.highs[count - 1] === high && this.lows[count - 1] === low) continue;
-      this.highs[count] = high;
-      this.lows[count++] = low;
-    }
-    this.count = count;
-    this.highs[count] = 2 ** 32;
-    this.lows[count] = 0;
-  }
-
-  /** The number of a border. */
-  place(address: bigint): number {
-    splitU64(address);
-    const high = halves[HIGH];
-    const low = halves[LOW];
-    let from = 0;
-    let to = this.count;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      if (this.highs[middle] < high || (this.highs[middle] === high && this.lows[middle] < low)) from = middle + 1;
-      else to = middle;
-    }
-    return from;
-  }
-}
-
-/** The owner sits above the place, so that pieces are joined only where both go on. */
-const OWNER = 2 ** 24;
-
-/** First come, first served: the sweep of Extents over the places of all borders, since it knows numbers only. */
-function firstCome(ranges: readonly AddressRange[], borders: Borders): Extents {
-  const columns = new RangeColumns();
-  for (const [owner, { first, last }] of ranges.entries()) {
-    const start = borders.place(first);
-    const end = last === U64_MAX ? borders.count : borders.place(last + 1n);
-    columns.add(start, end, owner * OWNER + start);
-  }
-  return Extents.of(columns);
-}
 
 export class AddressMap extends VirtualMemory {
   readonly littleEndian: boolean;
@@ -419,15 +281,4 @@ export class AddressMap extends VirtualMemory {
     for (let i = 0; i < length; i++) this.arena[scratch + i] = this.#composed[i];
     return scratch;
   }
-}
-
-/** The map for people, a line a range, in order of precedence. */
-export function formatRanges(ranges: readonly AddressRange[], most = 64): string[] {
-  const lines = ranges.slice(0, most).map(range => {
-    const to = range.method === 'file' ? 'file offset' : 'physical';
-    const by = range.confirmedBy === '' ? '' : `, confirmed by ${range.confirmedBy}`;
-    return `${hex(range.first)}-${hex(range.last)} ${range.method} ${range.name} -> ${to} ${hex(range.target)}${by}`;
-  });
-  if (ranges.length > most) lines.push(`and ${ranges.length - most} more`);
-  return lines;
 }

@@ -1,5 +1,6 @@
 // Puts together the address map of a dump: what its segments claim, then the image and linear maps that VMCOREINFO tells of, each once known content was read through it.
-import { AddressMap, type AddressRange } from './address-map.js';
+import { AddressMap } from './address-map.js';
+import type { AddressRange } from './address-range.js';
 import type { Architecture, LinearRange, MapProbe } from './arch/arch.js';
 import { Kallsyms } from './debuginfo/kallsyms/kallsyms.js';
 import { tablesFromVmcoreinfo } from './debuginfo/kallsyms/tables.js';

@@ -1,4 +1,5 @@
 export * from './address-map.js';
+export * from './address-range.js';
 export * from './answer-error.js';
 export * from './build-map.js';
 export * from './cursor.js';
