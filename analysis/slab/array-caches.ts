@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel.js';
 import { hasStruct } from '../object/index.js';
 import type { DirectMap } from './direct-map.js';
 import { ALIEN, CPU, SHARED } from './model.js';
+import type { NodeFrames } from './node-frames.js';
 import type { SlabListCache } from './slab-caches.js';
 import type { SlabLayout } from './slab-layout.js';
 
@@ -29,6 +30,8 @@ interface ArrayCache {
   readonly address: bigint;
   readonly state: number;
   readonly what: string;
+  /** The node whose objects it has; -1 for any. */
+  readonly home: number;
 }
 
 export class ArrayCaches {
@@ -36,17 +39,17 @@ export class ArrayCaches {
   readonly #map: DirectMap;
   readonly #layout: SlabLayout;
   readonly #perCpu: PerCpu | null;
-  readonly #nodeIds: readonly number[];
+  readonly #nodes: NodeFrames;
   /** What of a pointer is the object's address: bit 0 marked objects of emergency memory (3.6 to 4.5, SLAB_OBJ_PFMEMALLOC). */
   readonly #marked: boolean;
 
   /** @throws Missing, MemoryFault */
-  constructor(kernel: Kernel, map: DirectMap, layout: SlabLayout, nodeIds: readonly number[]) {
+  constructor(kernel: Kernel, map: DirectMap, layout: SlabLayout, nodes: NodeFrames) {
     this.#kernel = kernel;
     this.#map = map;
     this.#layout = layout;
     this.#perCpu = layout.cpuCache === null ? null : perCpu(kernel);
-    this.#nodeIds = nodeIds;
+    this.#nodes = nodes;
     this.#marked = kernel.symbol('pfmemalloc_active') !== null;
   }
 
@@ -67,7 +70,7 @@ export class ArrayCaches {
   }
 
   #part(
-    { address, state, what }: ArrayCache,
+    { address, state, what, home }: ArrayCache,
     from: number,
     count: number,
     cache: SlabListCache,
@@ -90,14 +93,27 @@ export class ArrayCaches {
       const high = little || word === 4 ? second : first;
       const low = little || word === 4 ? first : second;
       const paddr = this.#map.toPhysical(high, this.#marked ? (low & ~1) >>> 0 : low);
-      if (paddr >= 0) visit(paddr + cache.objectOffset, state);
-      else {
+      if (paddr >= 0) {
+        visit(paddr + cache.objectOffset, state);
+        if (home >= 0) this.#checkHome(paddr, home, what, cache, issues);
+      } else {
         const pointer = hex((BigInt(high) << 32n) | BigInt(low));
         const message = `the ${what} of ${cache.name} holds ${pointer}, which is no object`;
         issues.add('wild-pointer', message, start + BigInt(i * word));
       }
     }
     return true;
+  }
+
+  #checkHome(paddr: number, home: number, what: string, { name, objectOffset }: SlabListCache, issues: Issues): void {
+    const node = this.#nodes.nodeOf(Math.floor(paddr / this.#kernel.pageSize));
+    if (node < 0 || node === home) return;
+    const object = this.#map.toVirtual(paddr + objectOffset);
+    issues.add(
+      'object-of-another-node',
+      `the ${what} of ${name} holds ${hex(object)}, which is of node ${node}`,
+      object,
+    );
   }
 
   /** How many pointers it has; 0, and told, where it says what cannot be. */
@@ -118,11 +134,12 @@ export class ArrayCaches {
 
   *#all(cache: SlabListCache, nodes: readonly SlabNode[], issues: Issues): Iterable<ArrayCache> {
     for (const [cpu, address] of this.#ofCpus(cache, issues)) {
-      yield { address, state: CPU, what: `array_cache of CPU ${cpu}` };
+      yield { address, state: CPU, what: `array_cache of CPU ${cpu}`, home: -1 };
     }
     for (const node of nodes) {
       const shared = this.#maybe(cache, issues, () => this.#pointer(node, 'shared'));
-      if (shared !== 0n) yield { address: shared, state: SHARED, what: `shared array_cache of node ${node.id}` };
+      if (shared !== 0n)
+        yield { address: shared, state: SHARED, what: `shared array_cache of node ${node.id}`, home: -1 };
       yield* this.#aliens(node, cache, issues);
     }
   }
@@ -151,12 +168,12 @@ export class ArrayCaches {
     const aliens = this.#maybe(cache, issues, () => this.#pointer(node, 'alien'));
     if (aliens === 0n || aliens === NO_ALIENS) return;
     const { memory } = this.#kernel;
-    for (const id of this.#nodeIds) {
+    for (const id of this.#nodes.ids) {
       if (id === node.id) continue;
       const place = aliens + BigInt(id * memory.pointerSize);
       const address = this.#maybe(cache, issues, () => memory.pointer(place));
       const what = `array_cache of node ${node.id} for objects of node ${id}`;
-      if (address !== 0n) yield { address: address + this.#layout.inAlien, state: ALIEN, what };
+      if (address !== 0n) yield { address: address + this.#layout.inAlien, state: ALIEN, what, home: id };
     }
   }
 

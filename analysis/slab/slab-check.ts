@@ -74,6 +74,11 @@ function checkList(slab: Slab, cache: SlabListCache, node: SlabNode, list: SlabL
       );
       continue;
     }
+    const home = slab.nodeFrames.nodeOf(pfn);
+    if (home >= 0 && home !== node.id) {
+      const message = `the slab at ${hex(at)} of ${cache.name} is on ${list} of node ${node.id}, but of node ${home}`;
+      issues.add('slab-of-another-node', message, at);
+    }
     const counts = slab.counts(at, pfn, cache, issues);
     if (counts === null) continue;
     count.freeObjects += cache.num - counts.active;

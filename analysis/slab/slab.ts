@@ -17,6 +17,7 @@ import {
   type SlabAllocator,
   UNKNOWN,
 } from './model.js';
+import { NodeFrames } from './node-frames.js';
 import { ObjectPlaces, overlayHeld } from './object-places.js';
 import { type ObjectOwners, objectOwners } from './ownership.js';
 import { readSlabCaches, type SlabListCache } from './slab-caches.js';
@@ -35,7 +36,7 @@ export class Slab implements SlabAllocator<SlabListCache> {
   readonly layout: SlabLayout;
   readonly caches: readonly SlabListCache[];
   readonly #arrays: ArrayCaches;
-  readonly #nodeIds: readonly number[];
+  readonly nodeFrames: NodeFrames;
   readonly #freelist: SlabFreelist;
   #owners: { readonly reader: ObjectOwners | null } | null = null;
 
@@ -45,15 +46,15 @@ export class Slab implements SlabAllocator<SlabListCache> {
     this.map = map;
     this.layout = slabLayout(kernel);
     this.pages = new Pages(kernel);
-    this.#nodeIds = nodeSpans(kernel, issues).map(node => node.id);
-    this.#arrays = new ArrayCaches(kernel, map, this.layout, this.#nodeIds);
+    this.nodeFrames = new NodeFrames(nodeSpans(kernel, issues));
+    this.#arrays = new ArrayCaches(kernel, map, this.layout, this.nodeFrames);
     this.caches = readSlabCaches(this.layout, addresses, issues);
     this.#freelist = new SlabFreelist(kernel, this.layout.descriptor);
   }
 
   /** The nodes that the cache has lists on. */
   nodesOf(cache: SlabListCache, issues: Issues): SlabNode[] {
-    return this.#nodeIds.flatMap(id => {
+    return this.nodeFrames.ids.flatMap(id => {
       try {
         const address = this.layout.nodeOf(cache.address, id);
         return address === 0n ? [] : [{ id, address }];

@@ -232,6 +232,18 @@ for (const generation of GENERATIONS) {
     t.true(fullOnPartial.includes(`slab-on-wrong-list ${slab.descriptor}`));
     // All of a node's lists are empty of a sudden: the memory map knows better.
     const head = nodes.get('large/0') ?? -1;
+    if (generation.nodes === 2) {
+      // The first object of node 0 in node 0's array for those of node 1; a slab of node 0 on a list of node 1.
+      const own = slab.objects[0] - (generation.debug === true ? BigInt(RED_ZONE) : 0n);
+      const away = damaged(({ arrays, memory: it }) =>
+        it.setWord((arrays.get('small/x0') ?? -1) + generation.array.size, own),
+      );
+      t.true(away.includes(`object-of-another-node ${slab.objects[0]}`), away.join());
+      const partial = (generation.node.members.find(({ name }) => name === 'slabs_partial')?.bitOffset ?? 0) / 8;
+      const link = at(generation.slab === null ? (generation.slabInPage === undefined ? 'lru' : 'slab_list') : 'list');
+      const moved = damaged(builder => builder.link((nodes.get('small/1') ?? -1) + partial, [place + link]));
+      t.true(moved.includes(`slab-of-another-node ${slab.descriptor}`), moved.join());
+    }
     const listOffset = (generation.node.members.find(({ name }) => name === 'slabs_full')?.bitOffset ?? 0) / 8;
     const cache = caches.get('large') ?? -1;
     t.true(damaged(builder => builder.link(head + listOffset, [])).includes(`slab-counters ${memory.virtual(cache)}`));
