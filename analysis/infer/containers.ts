@@ -16,6 +16,9 @@ type Index = Map<number, CompoundType[]>;
 /** Heads of lists stand in hash tables more often than in any struct of nothing but heads. */
 const ONLY_ARRAYS: ReadonlySet<string> = new Set(['hlist_head', 'hlist_bl_head', 'hlist_nulls_head', 'list_head']);
 
+/** Structs that are made with others behind them (fs/proc/proc_sysctl.c: a header and its nodes), and never stand in arrays. */
+const NO_ARRAYS: ReadonlySet<string> = new Set(['ctl_table_header']);
+
 const MOST_OFFSET = 65536;
 const keyOf = (part: number, offset: number): number => part * MOST_OFFSET + offset;
 
@@ -94,8 +97,8 @@ export class Containers {
     const { claims, table } = engine;
     const first = parts.find(part => claims.offset[part] === 0);
     if (first === undefined) return;
-    const { size } = table.all[claims.type[first]];
-    if (size > MOST_ELEMENT) return;
+    const { size, type: element } = table.all[claims.type[first]];
+    if (size > MOST_ELEMENT || (element.kind === 'struct' && NO_ARRAYS.has(element.name))) return;
     const { objectSize } = engine.heap.cache(node);
     if (2 * size > objectSize || table.shape(claims.type[first]).offsets.length === 0) return;
     const type = table.arrayOf(claims.type[first]);

@@ -1,12 +1,17 @@
 // Prototypes of functions by their addresses.
+import type { Symbols } from 'kdumpling/reader/debuginfo';
 import type { Kernel } from '../kernel.js';
 import type { TypeTable } from './types.js';
 
+/** nm's letters of functions. */
+const CODE = /^[tTwW]$/;
 const MOST_KEPT = 1 << 18;
 
 export class Functions {
   readonly #kernel: Kernel;
   readonly #table: TypeTable;
+  /** Names of more than one function, of which DWARF tells one; BTF leaves out those that differ. */
+  #several: ReadonlySet<string> | null = null;
   readonly #known = new Map<bigint, number>();
 
   constructor(kernel: Kernel, table: TypeTable) {
@@ -27,9 +32,20 @@ export class Functions {
   #look(address: bigint): number {
     const { symbols, types } = this.#kernel;
     const symbol = symbols.at(address);
-    if (symbol === null || symbol.address !== address || !/^[tTwW]$/.test(symbol.type)) return -1;
-    // Of several static functions of one name the types tell one.
-    const type = symbols.all(symbol.name).length === 1 ? (types?.function(symbol.name) ?? null) : null;
+    if (symbol === null || symbol.address !== address || !CODE.test(symbol.type)) return -1;
+    this.#several ??= types?.source.includes('dwarf') === true ? severalOf(symbols) : new Set();
+    const type = this.#several.has(symbol.name) ? null : (types?.function(symbol.name) ?? null);
     return type === null ? -1 : this.#table.prototype(type);
   }
+}
+
+function severalOf(symbols: Symbols): Set<string> {
+  const seen = new Set<string>();
+  const several = new Set<string>();
+  for (const { name, type } of symbols.search(() => true)) {
+    if (!CODE.test(type)) continue;
+    if (seen.has(name)) several.add(name);
+    else seen.add(name);
+  }
+  return several;
 }
