@@ -2,7 +2,7 @@
 // Source: mm/page_alloc.c (check_new_page_bad, page_is_buddy, PAGE_FLAGS_CHECK_AT_PREP; 2.6.24 to 7.3), include/linux/page-flags.h.
 import { hex, Issues } from 'kdumpling/reader';
 import type { Kernel } from '../kernel.js';
-import { struct } from '../object/index.js';
+import { hasStruct, struct } from '../object/index.js';
 import {
   freeAreas,
   freeBlocks,
@@ -45,6 +45,8 @@ class FrameCheck {
   readonly #lru: number;
   readonly #reserved: number;
   readonly #orders: number;
+  /** The word of the mapcount is nothing else's in a slab: SLUB since 5.17. */
+  readonly #unmapped: boolean;
   /** By its first frame, the order of the list that a free block is on. */
   readonly #listed: ReadonlyMap<number, number>;
   readonly #zones: ZoneSpans | null;
@@ -62,6 +64,7 @@ class FrameCheck {
     this.#lru = bit('lru');
     this.#reserved = bit('reserved');
     this.#orders = freeAreas(kernel).orders;
+    this.#unmapped = hasStruct(kernel, 'slab') && struct(kernel, 'slab').has('__unused');
     this.#listed = listed(kernel, this.pages, issues);
     this.#zones = zoneSpans(kernel, issues);
   }
@@ -75,6 +78,12 @@ class FrameCheck {
     if (pages.refcount(pfn) < 0) this.#tell('negative-refcount', pfn, `its refcount is ${pages.refcount(pfn)}`);
     if ((flags & this.#lru) !== 0 && pages.isSlab(pfn) && !pages.isTail(pfn))
       this.#tell('impossible-flags', pfn, 'it is on a list of pages to reclaim, and one of the slab allocator');
+    if (this.#unmapped && pages.isSlab(pfn) && pages.mapcountWord(pfn) >= 0)
+      this.#tell(
+        'impossible-flags',
+        pfn,
+        `the slab allocator has it, but its mapcount is ${pages.mapcountWord(pfn) + 1}`,
+      );
     if (pages.isTail(pfn) && pages.head(pfn) < 0)
       this.#tell('damaged-compound-page', pfn, 'it is the tail of a page that cannot be its head');
     // What was never given to the allocator may have been left as it was.

@@ -54,7 +54,10 @@ function calls(kernel: Kernel, { mode, pc, sp, task, from }: CpuState): SymbolPl
   }
   if (below !== null && bounds !== null) words.push(...stackWords(kernel, below, bounds.end));
   const isText = textTest(kernel);
-  for (const word of words) {
+  // Return addresses may be signed (pointer authentication, arm64 5.7 and later): kernel addresses have all these bits.
+  const signature = kernel.vmcoreinfo?.number('KERNELPACMASK') ?? 0n;
+  for (const stored of words) {
+    const word = stored | signature;
     const place = isText(word) ? symbolPlace(kernel, word) : null;
     if (place === null || place.symbol === null || place.offset === 0) continue;
     found.push(place);

@@ -35,6 +35,7 @@ const IN_BETWEEN: ReadonlySet<string> = new Set([
   'full-slab-on-partial-list',
   'page-table-unowned',
   'padding-overwritten',
+  'partial-slab-on-full-list',
   'red-zone-overwritten',
   'slab-counters',
   'slab-of-no-cache',

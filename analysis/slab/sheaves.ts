@@ -9,6 +9,11 @@ import { type Get, hasStruct, struct } from '../object/index.js';
 /** A sheaf of more is damaged: kmem_cache.sheaf_capacity is chosen below this, prefilled ones are as large as was asked for. */
 const MOST_IN_SHEAF = 8192;
 
+const BARN_LISTS = [
+  ['sheaves_full', 'nr_full'],
+  ['sheaves_empty', 'nr_empty'],
+] as const;
+
 export interface SheafCache {
   readonly address: bigint;
   readonly name: string;
@@ -51,9 +56,34 @@ export class Sheaves {
   *ofBarn(barn: bigint, issues: Issues): Iterable<bigint> {
     const layout = struct(this.#kernel, 'node_barn');
     const sheaf = struct(this.#kernel, 'slab_sheaf');
-    for (const list of ['sheaves_full', 'sheaves_empty']) {
+    for (const [list] of BARN_LISTS) {
       const name = `${list} of the barn at ${hex(barn)}`;
       yield* listEntries(this.#kernel, layout.address(list)(barn), sheaf, 'barn_list', issues, { name });
+    }
+  }
+
+  /** Whether a barn's counters are what its lists have. */
+  checkBarn(barn: bigint, cache: SheafCache, issues: Issues): void {
+    const layout = struct(this.#kernel, 'node_barn');
+    const sheaf = struct(this.#kernel, 'slab_sheaf');
+    for (const [list, counter] of BARN_LISTS) {
+      const before = issues.count;
+      const name = `${list} of the barn at ${hex(barn)}`;
+      const head = layout.address(list)(barn);
+      const found = [...listEntries(this.#kernel, head, sheaf, 'barn_list', issues, { name })].length;
+      // Of a list that was cut nothing is counted.
+      if (issues.count > before) continue;
+      try {
+        const said = layout.number(counter)(barn);
+        if (said === found) continue;
+        const locked = this.#kernel.memory.u32(layout.address('lock')(barn)) !== 0;
+        const lock = locked ? '; its lock is held: a CPU was stopped while it changed the list' : '';
+        const message = `the barn at ${hex(barn)} of ${cache.name} says ${counter} ${said}, its list has ${found}${lock}`;
+        issues.add(locked ? 'changing-slab-counters' : 'slab-counters', message, barn + BigInt(layout.offset(counter)));
+      } catch (error) {
+        if (!(error instanceof MemoryFault)) throw error;
+        issues.add('unreadable-node', `the barn of ${cache.name}: ${error.message}`, barn);
+      }
     }
   }
 

@@ -14,6 +14,8 @@ export function checkSlubCache(slub: Slub, pages: SlabPages, cache: SlubCache, i
   let objects: number | null = 0;
   for (const place of slub.nodesOf(cache, issues)) {
     checkPartial(slub, cache, place, issues);
+    checkFull(slub, cache, place, issues);
+    slub.checkBarn(place, cache, issues);
     if (!node.has('total_objects')) continue;
     slabs = sum(slabs, slub.nodeCount(place, 'nr_slabs', cache, issues));
     objects = sum(objects, slub.nodeCount(place, 'total_objects', cache, issues));
@@ -61,6 +63,15 @@ function checkPartial(slub: Slub, cache: SlubCache, place: NodePlace, issues: Is
     message,
     place.address + BigInt(node.offset('nr_partial')),
   );
+}
+
+function checkFull(slub: Slub, cache: SlubCache, place: NodePlace, issues: Issues): void {
+  for (const slab of slub.fullOf(place, cache, issues)) {
+    const found = slub.counts(slab, cache, issues);
+    if (found === null || found.inuse === found.objects) continue;
+    const message = `the slab at ${hex(slab)} of ${cache.name} is on a list of full slabs, but ${found.inuse} of its ${found.objects} objects are in use`;
+    issues.add('partial-slab-on-full-list', message, slab);
+  }
 }
 
 /** A raw spinlock that nobody holds is 0 on every architecture but for what lockdep adds behind it. */

@@ -129,6 +129,10 @@ export class Slub implements SlabAllocator<SlubCache> {
     return pfn * this.kernel.pageSize + redLeft;
   }
 
+  checkBarn({ barn }: NodePlace, cache: SlubCache, issues: Issues): void {
+    if (barn !== 0n) this.#sheaves?.checkBarn(barn, cache, issues);
+  }
+
   tracks(cache: SlubCache, object: bigint): Tracks | null {
     this.#tracks ??= { reader: trackReader(this.layout.cache) };
     const { reader } = this.#tracks;
@@ -191,6 +195,14 @@ export class Slub implements SlabAllocator<SlubCache> {
     const { node, slab, link } = this.layout;
     const name = `of partial slabs of ${cache.name} on node ${id}`;
     yield* listEntries(this.kernel, node.address('partial')(address), slab, link, issues, { name });
+  }
+
+  /** The slabs that have no free object: a list that the kernel keeps of caches with SLAB_STORE_USER only. */
+  *fullOf({ id, address }: NodePlace, cache: SlubCache, issues: Issues): Iterable<bigint> {
+    const { node, slab, link } = this.layout;
+    if (!node.has('full')) return;
+    const name = `of full slabs of ${cache.name} on node ${id}`;
+    yield* listEntries(this.kernel, node.address('full')(address), slab, link, issues, { name });
   }
 
   /** How many objects are where, by the allocator's own lists and counters: full slabs are not looked at. */

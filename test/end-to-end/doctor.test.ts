@@ -301,7 +301,11 @@ realTest('doctor: damage planted in sheaves of 7.3', [realDump('x86_64-7.3.elf')
     readonly size: number;
     readonly objects: readonly string[];
   }
-  const sheaves = parsed<{ name: string; cpus: { main: TrueSheaf | null }[] }[]>(name, 'sheaves');
+  const sheaves = parsed<{ name: string; cpus: { main: TrueSheaf | null }[]; barns: { barn: string }[] }[]>(
+    name,
+    'sheaves',
+  );
+  const barn = BigInt(sheaves.find(one => one.name === 'dentry')?.barns[0].barn ?? 0);
   const dentry = sheaves.find(one => one.name === 'dentry')?.cpus.find(one => (one.main?.size ?? 0) > 2)?.main;
   if (both === undefined || held === undefined || dentry == null) return t.fail('no such objects');
   const cache = caches.get(both.cache) as TrueCache;
@@ -337,6 +341,14 @@ realTest('doctor: damage planted in sheaves of 7.3', [realDump('x86_64-7.3.elf')
         plant: it => it.write(slots(it), 0x1234n),
         code: 'wild-pointer',
         address: sheaf,
+        names: 'dentry',
+      },
+      {
+        what: 'a wrong number of full sheaves in a barn',
+        // struct node_barn of 7.3: the two numbers are behind the lists.
+        plant: it => it.write(barn + 40n, it.read(barn + 40n) + 1n),
+        code: 'slab-counters',
+        address: barn + 40n,
         names: 'dentry',
       },
     ],
