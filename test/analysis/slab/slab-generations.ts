@@ -316,7 +316,25 @@ function linux6_1(): Generation {
   };
 }
 
-/** The same with CONFIG_DEBUG_SLAB. */
+/** 6.7, the last: the cache first, the rest beside the rcu_head (6.2). */
+function linux6_7(): Generation {
+  const before = linux6_1();
+  const { struct, union, ulong, uint, pointer, list } = before.machine;
+  const fields = struct('', { slab_list: list, freelist: pointer, s_mem: pointer });
+  return {
+    ...before,
+    name: '6.7, x86_64',
+    slabInPage: struct('slab', {
+      __page_flags: ulong,
+      slab_cache: pointer,
+      '': union('', { '': fields, rcu_head: list }),
+      active: uint,
+      __page_refcount: uint,
+    }),
+  };
+}
+
+/** 4.19 with CONFIG_DEBUG_SLAB. */
 function withDebug(): Generation {
   const plain = linux4_19(new Machine(8), true, 1, '4.19 with DEBUG_SLAB, x86_64');
   const { machine, cache } = plain;
@@ -342,5 +360,6 @@ export const GENERATIONS: readonly Generation[] = [
   linux4_19(new Machine(8), true, 1, '4.19, x86_64'),
   linux4_19(new Machine(8), false, 2, '4.19, big-endian with indexes of two bytes'),
   linux6_1(),
+  linux6_7(),
   DEBUG_GENERATION,
 ];
