@@ -3,20 +3,26 @@ import type { Issues } from 'kdumpling/reader';
 import { ALLOCATED, cacheObjects, RCU, type SlabAllocator, type SlabCache, SlabPages } from '../slab/index.js';
 
 /** One slab while its place among the others is not known yet. */
-interface FoundSlab {
+export interface HeapSlab {
+  /** The physical address of its first object. */
   readonly first: number;
+  /** The place of its cache among all. */
   readonly cache: number;
-  readonly states: Uint8Array;
+  /** Of each object: 1 where somebody has it, else 0. */
+  readonly allocated: Uint8Array;
 }
 
+/** What of an allocator is needed. */
+export type HeapAllocator = Pick<SlabAllocator, 'caches' | 'map'>;
+
 export class Heap {
-  readonly allocator: SlabAllocator;
+  readonly allocator: HeapAllocator;
   /** How many objects there are, free ones included. */
   readonly count: number;
   /** Of each slab, ascending: the physical address of its first object, that object's number, and the cache's place in `allocator.caches`. */
   readonly #firsts: Float64Array;
   readonly #numbers: Uint32Array;
-  readonly #caches: Uint16Array;
+  readonly #caches: Uint32Array;
   readonly #slots: Float64Array;
   readonly #sizes: Float64Array;
   /** One byte for each object: 1 where somebody has it. */
@@ -26,22 +32,23 @@ export class Heap {
   /** From the start of the object that `find` returned last. */
   offset = 0;
 
-  private constructor(allocator: SlabAllocator, slabs: readonly FoundSlab[]) {
+  constructor(allocator: HeapAllocator, found: readonly HeapSlab[]) {
+    const slabs = found.toSorted((a, b) => a.first - b.first);
     this.allocator = allocator;
     this.#firsts = new Float64Array(slabs.length + 1);
     this.#numbers = new Uint32Array(slabs.length + 1);
-    this.#caches = new Uint16Array(slabs.length);
+    this.#caches = new Uint32Array(slabs.length);
     this.#slots = Float64Array.from(allocator.caches, cache => cache.slotSize);
     this.#sizes = Float64Array.from(allocator.caches, cache => cache.objectSize);
-    this.count = slabs.reduce((sum, { states }) => sum + states.length, 0);
+    this.count = slabs.reduce((sum, { allocated }) => sum + allocated.length, 0);
     this.#allocated = new Uint8Array(this.count);
     let number = 0;
-    for (const [i, { first, cache, states }] of slabs.entries()) {
+    for (const [i, { first, cache, allocated }] of slabs.entries()) {
       this.#firsts[i] = first;
       this.#numbers[i] = number;
       this.#caches[i] = cache;
-      this.#allocated.set(states, number);
-      number += states.length;
+      this.#allocated.set(allocated, number);
+      number += allocated.length;
     }
     this.#firsts[slabs.length] = Number.POSITIVE_INFINITY;
     this.#numbers[slabs.length] = number;
@@ -50,18 +57,14 @@ export class Heap {
   /** By one pass over the memory map. @throws Missing, MemoryFault */
   static read(allocator: SlabAllocator, issues: Issues, progress?: (done: number, total: number) => void): Heap {
     const pages = SlabPages.find(allocator, issues, progress);
-    const slabs: FoundSlab[] = [];
+    const slabs: HeapSlab[] = [];
     for (const [i, cache] of allocator.caches.entries()) {
       for (const { first, count, states } of cacheObjects(allocator, pages, cache, issues)) {
-        const isAllocated = new Uint8Array(count);
-        for (let k = 0; k < count; k++) isAllocated[k] = states[k] === ALLOCATED || states[k] === RCU ? 1 : 0;
-        slabs.push({ first, cache: i, states: isAllocated });
+        const allocated = states.slice(0, count).map(state => (state === ALLOCATED || state === RCU ? 1 : 0));
+        slabs.push({ first, cache: i, allocated });
       }
     }
-    return new Heap(
-      allocator,
-      slabs.sort((a, b) => a.first - b.first),
-    );
+    return new Heap(allocator, slabs);
   }
 
   /** The number of the object that a physical address lies in, -1 for none; `offset` then tells how far behind its start. */

@@ -1,2 +1,3 @@
+export * from './heap.js';
 export * from './infer.js';
 export * from './inference.js';

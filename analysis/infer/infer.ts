@@ -29,9 +29,13 @@ const MOST_ROUNDS = 4;
 
 /** @throws Missing where the kernel's types or its slab caches are not known, MemoryFault */
 export function infer(kernel: Kernel, issues: Issues, options: InferOptions = {}): Inference {
+  return inferFrom(kernel, Heap.read(slabAllocator(kernel, issues), issues, options.progress), issues, options);
+}
+
+/** The same of a heap that is read already. @throws Missing where the kernel's types are not known */
+export function inferFrom(kernel: Kernel, heap: Heap, issues: Issues, options: InferOptions = {}): Inference {
   const { types } = kernel;
   if (types === null) throw new Missing('type', 'struct kmem_cache', 'give the vmlinux of this kernel with --vmlinux');
-  const heap = Heap.read(slabAllocator(kernel, issues), issues, options.progress);
   const table = new TypeTable(types, options.lists ?? true);
   const caches = knownCaches(heap.allocator.caches, table);
   const space = new Space(kernel, heap, cpuOffset(kernel));

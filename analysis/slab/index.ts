@@ -2,6 +2,7 @@ export * from './aliases.js';
 export * from './allocator.js';
 export { hasArrayCaches } from './array-caches.js';
 export * from './cache-objects.js';
+export { DirectMap } from './direct-map.js';
 export * from './model.js';
 export * from './object-places.js';
 export * from './ownership.js';
