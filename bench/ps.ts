@@ -1,18 +1,15 @@
 // CPU time of a whole `ps`, from a dump with nothing but the dump, beside crash and drgn with the kernel's vmlinux. `node dist/bench/ps.js DUMP VMLINUX`. Fails where ours takes a tenth of
 // crash's time or 0.7 of drgn's.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { median, table } from './measure.js';
+import { commandSeconds, hasPeer, inPeers } from './command-seconds.js';
+import { table } from './measure.js';
 
 const ROUNDS = 5;
 const MOST_OF_CRASH = 0.1;
 const MOST_OF_DRGN = 0.7;
 const here = dirname(fileURLToPath(import.meta.url));
 const command = join(here, '../bin/kdumpling.js');
-const peers = join(here, '../../.ci/peers');
-const root = process.env['KDUMPLING_PEERS'] ?? '/var/tmp/kdumpling-peers';
 const DRGN = `
 import sys, drgn
 from drgn.helpers.linux.pid import for_each_task
@@ -24,36 +21,10 @@ for task in for_each_task(prog):
     print(task.pid.value_(), task.tgid.value_(), task.real_parent.tgid.value_(), task_cpu(task), task_state_to_char(task), hex(task.value_()), task.comm.string_())
 `;
 
-/** Seconds of user and system time of a command and what it started, the median; bash's `times` tells those of its children to the millisecond. */
-function seconds(words: readonly string[], input = ''): number {
-  const times = Array.from({ length: ROUNDS }, () => {
-    const { stdout, stderr } = spawnSync(
-      'bash',
-      ['-c', '"$@" >/dev/null 2>/dev/null; echo "status $?"; times', 'bash', ...words],
-      {
-        encoding: 'utf8',
-        input,
-        env: { ...process.env, KDUMPLING_PEERS: root, LC_ALL: 'C', DEBUGINFOD_URLS: '' },
-      },
-    );
-    const lines = stdout.trim().split('\n');
-    const found = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/.exec(lines[2] ?? '');
-    if (lines[0] !== 'status 0' || found === null) throw new Error(`${words.join(' ')}: ${stdout}${stderr}`);
-    const [, userMinutes, user, systemMinutes, system] = found.map(Number);
-    return userMinutes * 60 + user + systemMinutes * 60 + system;
-  });
-  return +median(times).toFixed(3);
-}
-
 const [dump, vmlinux] = process.argv.slice(2).map(path => resolve(path));
 if (dump === undefined || vmlinux === undefined) throw new Error('usage: ps DUMP VMLINUX');
-const inPeers = (...words: readonly string[]): string[] => [
-  peers,
-  'run',
-  `${dirname(dump)}:${dirname(vmlinux)}`,
-  '--',
-  ...words,
-];
+const folders = [dirname(dump), dirname(vmlinux)];
+const seconds = (words: readonly string[], input = ''): number => commandSeconds(words, ROUNDS, input);
 
 const ours = seconds([process.execPath, command, 'ps', dump]);
 const rows: (string | number)[][] = [
@@ -64,12 +35,12 @@ const rows: (string | number)[][] = [
 ];
 
 function against(name: string, most: number, words: readonly string[], input = ''): void {
-  if (!existsSync(join(root, 'usr/bin', words[0]))) {
+  if (!hasPeer(words[0])) {
     rows.push([`${name}: not installed`, '', '']);
     return;
   }
   // What entering the chroot costs is not the peer's.
-  const theirs = seconds(inPeers(...words), input) - seconds(inPeers('true'));
+  const theirs = seconds(inPeers(folders, ...words), input) - seconds(inPeers(folders, 'true'));
   const share = +(ours / theirs).toFixed(3);
   if (share >= most) process.exitCode = 1;
   rows.push([name, +theirs.toFixed(3), share]);
