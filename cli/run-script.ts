@@ -104,23 +104,23 @@ function installHooks(): void {
 /** `FILE:LINE:COLUMN: what`: where the script was when it happened, as people named the file. */
 function failureText(error: unknown, script: string): string {
   if (!(error instanceof Error)) return `${named(script)}: it threw ${String(error)}`;
-  const place = 'place' in error && typeof error.place === 'string' ? error.place : placeOf(error);
+  const place = 'place' in error && typeof error.place === 'string' ? error.place : placeOf(error, script);
   const isPlain = error.name === 'Error' || error instanceof AnswerError || error instanceof ScriptSyntaxError;
   return `${place === null ? named(script) : named(place)}: ${isPlain ? '' : `${error.name}: `}${error.message}`;
 }
 
 /** The innermost place that is the user's. */
-function placeOf({ stack = '' }: Error): string | null {
+function placeOf({ stack = '' }: Error, script: string): string | null {
   for (const [, url] of stack.matchAll(/(?:\(|at |^)((?:async )?file:\/\/[^\s)]+:\d+(?::\d+)?)\)?$/gm)) {
     const [, file, at] = /^(.*?)((?::\d+){1,2})$/.exec(url.replace(/^async /, '')) ?? [];
     if (file === undefined) continue;
     const path = fileURLToPath(file);
-    if (isUsers(path)) return path + at;
+    if (path === script || isUsers(path)) return path + at;
   }
   return null;
 }
 
-/** Neither of this installation, but for its examples, nor of a package. */
+/** Neither of this installation nor of a package. */
 const isUsers = (path: string): boolean =>
   !path.includes(`${sep}node_modules${sep}`) && !path.startsWith(`${INSTALLATION}dist${sep}`);
 

@@ -22,6 +22,8 @@ export const REFUTED = 3;
 
 /** More different things are not said of one object. */
 const MOST_OF_ONE = 256;
+/** Of all objects together: some 40 bytes each. */
+const MOST_CLAIMS = 1 << 25;
 /** Nothing is surer than this: 1 - 0.001. */
 const MOST_WEIGHT = -Math.log(0.001);
 
@@ -71,7 +73,7 @@ export class Claims {
       last = i;
       length++;
     }
-    this.isNew = length < MOST_OF_ONE;
+    this.isNew = length < MOST_OF_ONE && this.count < MOST_CLAIMS;
     if (!this.isNew) {
       this.left++;
       return -1;

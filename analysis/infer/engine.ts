@@ -39,6 +39,7 @@ export class Engine {
   readonly banned: ReadonlySet<string>;
   #next = 0;
   readonly #words: PointerWords;
+  #placeWords = 0;
   /** Claims about bytes that cannot be read. */
   unread = 0;
 
@@ -231,6 +232,8 @@ export class Engine {
     const { form } = this.table.all[type];
     if (form === 'text') return this.#holdsText(node, offset);
     if (form === 'numbers') return true;
+    if (node >= this.heads.length) this.#placeWords += this.table.shape(type).offsets.length;
+    if (this.#placeWords > MOST_PLACE_WORDS && node >= this.heads.length) return false;
     if (this.#words.read(node, type, offset) < 0) {
       this.unread++;
       return false;
@@ -344,5 +347,7 @@ export class Engine {
   }
 }
 
+/** Pointers of places outside of slabs that are read in one run: damage may make many large places of a little memory. */
+const MOST_PLACE_WORDS = 1 << 25;
 const MERGED_STRENGTH = 0.6;
 const MERGED_GOOD = 4;

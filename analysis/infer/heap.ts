@@ -40,15 +40,20 @@ export class Heap {
     this.#caches = new Uint32Array(slabs.length);
     this.#slots = Float64Array.from(allocator.caches, cache => cache.slotSize);
     this.#sizes = Float64Array.from(allocator.caches, cache => cache.objectSize);
-    this.count = slabs.reduce((sum, { allocated }) => sum + allocated.length, 0);
+    // A damaged slab may claim objects that lie in the next one.
+    const counts = slabs.map(({ first, cache, allocated }, i) => {
+      const room = (slabs[i + 1]?.first ?? Number.POSITIVE_INFINITY) - first;
+      return Math.min(allocated.length, Math.floor(room / this.#slots[cache]));
+    });
+    this.count = counts.reduce((sum, count) => sum + count, 0);
     this.#allocated = new Uint8Array(this.count);
     let number = 0;
     for (const [i, { first, cache, allocated }] of slabs.entries()) {
       this.#firsts[i] = first;
       this.#numbers[i] = number;
       this.#caches[i] = cache;
-      this.#allocated.set(allocated, number);
-      number += allocated.length;
+      this.#allocated.set(allocated.subarray(0, counts[i]), number);
+      number += counts[i];
     }
     this.#firsts[slabs.length] = Number.POSITIVE_INFINITY;
     this.#numbers[slabs.length] = number;
