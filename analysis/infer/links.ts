@@ -1,5 +1,6 @@
 // What lists and trees tell: neighbours that are linked both ways, at the same place in objects of the same cache, are of one type; and of some lists it is known of what they are.
-import { HIGH, halves, LOW, splitU64 } from 'kdumpling/reader';
+import { HIGH, halves, Issues, LOW, splitU64 } from 'kdumpling/reader';
+import { hlistNodes, listNodes } from '../collections/index.js';
 import { wordAt } from '../collections/words.js';
 import { BY_LIST, BY_SIBLING, type Claims, STRENGTH } from './claims.js';
 import type { Heap } from './heap.js';
@@ -71,22 +72,14 @@ export function followList(
   parent: number,
   member: number,
 ): void {
-  const { space, table } = to;
-  const { memory } = space.kernel;
-  const word = table.pointerSize;
-  const isHlist = head.kind === HLIST;
-  let before = address;
-  let at = nextOf(to, address);
-  for (let i = 0; i < MOST_ELEMENTS && at !== 0n && at !== address; i++) {
-    // prev, or pprev: whichever came before has its pointer at its start.
-    const place = memory.locate(at, 2 * word);
-    if (place < 0 || wordAt(memory, place + word) !== before) return;
-    const next = wordAt(memory, place);
-    const isEnd = isHlist ? next === 0n : next === address;
-    sayEntry(to, at, head, p, parent, member);
-    if (isEnd) return;
-    before = at;
-    at = next;
+  const { kernel } = to.space;
+  // Where a list is damaged the doctor tells; here it only ends, or goes on from its other end.
+  const issues = new Issues();
+  const nodes = head.kind === HLIST ? hlistNodes(kernel, address, issues) : listNodes(kernel, address, issues);
+  let left = MOST_ELEMENTS;
+  for (const node of nodes) {
+    sayEntry(to, node, head, p, parent, member);
+    if (--left === 0) return;
   }
 }
 

@@ -32,7 +32,8 @@ realPeerTest('infer: what drgn knows by other ways', [dump, vmlinux], ['drgn'], 
   const opened = await openFile(dump);
   try {
     const issues = new Issues();
-    const found = infer(await openKernel(opened), issues, { lists: false });
+    const kernel = await openKernel(opened);
+    const found = infer(kernel, issues, { lists: false });
     t.deepEqual(issues.list(), []);
     const shares = found.shares().filter(({ cache }) => found.isKmalloc(cache));
     const sum = (of: 'allocated' | 'typed') => shares.reduce((total, share) => total + share[of], 0);
@@ -47,6 +48,11 @@ realPeerTest('infer: what drgn knows by other ways', [dump, vmlinux], ['drgn'], 
     const wrong = [...types].filter(([address, type]) => (said(found.at(BigInt(address)), address) ?? type) !== type);
     // Nothing that is wrong is said as if nothing could be.
     for (const [address] of wrong) t.true((found.at(BigInt(address))?.confidence ?? 1) < 1, address);
+    // With the table of lists what these walks go along is known, too.
+    const listed = infer(kernel, issues);
+    for (const walk of ['kprobe blacklist', 'ddebug tables', 'module_use', 'tty drivers']) {
+      for (const [address, type] of Object.entries(walks[walk])) t.is(listed.at(BigInt(address))?.type, type, walk);
+    }
     const all = JSON.parse(readFileSync(tasks, 'utf8')) as { objects: string[] };
     for (const address of all.objects) t.is(found.at(BigInt(address) + 8n)?.type, 'struct task_struct');
   } finally {
