@@ -11,7 +11,7 @@ from drgn.helpers.linux.fs import for_each_file
 from drgn.helpers.linux.idr import idr_for_each
 from drgn.helpers.linux.list import hlist_for_each_entry, list_for_each_entry
 from drgn.helpers.linux.mapletree import mt_for_each
-from drgn.helpers.linux.pid import for_each_task
+from drgn.helpers.linux.pid import for_each_pid, for_each_task
 from drgn.helpers.linux.radixtree import radix_tree_for_each
 from drgn.helpers.linux.rbtree import rbtree_inorder_for_each_entry
 
@@ -127,6 +127,18 @@ def vmalloc_areas():
     for area in entries(prog["vmap_area_list"], "struct vmap_area", "list"):
         if area.vm.value_() != 0:
             add("vm_struct", area.vm)
+
+
+@walk
+def free_vmalloc_areas():
+    for area in entries(prog["free_vmap_area_list"], "struct vmap_area", "list"):
+        add("free vmalloc space", area)
+
+
+@walk
+def process_ids():
+    for pid in for_each_pid(prog):
+        add("PIDs", pid)
 
 
 @walk
@@ -261,8 +273,6 @@ def cgroups():
     for root in entries(prog["cgroup_roots"], "struct cgroup_root", "root_list"):
         if root.value_() != prog["cgrp_dfl_root"].address_:
             add("cgroup roots", root)
-    for i, name in enumerate(("cpuset", "mem_cgroup", "task_group")):
-        pass
 
 
 @walk
@@ -311,12 +321,6 @@ def block_devices():
 
 
 @walk
-def notifications():
-    for one in entries(prog["clk_notifier_list"], "struct clk_notifier", "node"):
-        add("clk notifiers", one)
-
-
-@walk
 def bpf():
     for _, entry in idr_for_each(prog["btf_idr"].address_of_()):
         add("btf", cast("struct btf *", entry))
@@ -328,14 +332,6 @@ def bpf():
 def acpi_devices():
     for one in entries(prog["acpi_wakeup_device_list"], "struct acpi_device", "wakeup_list"):
         add("ACPI wake-up devices", one)
-
-
-@walk
-def power_domains():
-    for one in entries(prog["dpm_list"], "struct device", "power.entry"):
-        pass
-    for one in entries(prog["cpuidle_governors"], "struct cpuidle_governor", "governor_list"):
-        pass
 
 
 json.dump(found, sys.stdout)
