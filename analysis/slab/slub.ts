@@ -363,6 +363,16 @@ export class Slub implements SlabAllocator<SlubCache> {
     for (let i = 0; i < objects; i++) if (into[i] === ALLOCATED) into[i] = UNKNOWN;
   }
 
+  /** What stands in the memory where an object's freelist pointer is, for findings. */
+  #stored({ first, slotSize, offset }: SlabShape, index: number): string {
+    const paddr = first + index * slotSize + offset;
+    const at = this.kernel.physical.locate(paddr, this.kernel.memory.pointerSize);
+    if (at < 0) return '';
+    const { view, littleEndian, pointerSize } = this.kernel.physical;
+    const word = pointerSize === 8 ? view.getBigUint64(at, littleEndian) : BigInt(view.getUint32(at, littleEndian));
+    return `, by ${hex(word)} at ${hex(this.map.toVirtual(paddr))},`;
+  }
+
   /** What a walk that did not end at NULL ended at. True where it did. */
   #tell(cache: SlabCache, slab: bigint, list: string, shape: SlabShape, issues: Issues): boolean {
     const { walker } = this;
@@ -372,9 +382,10 @@ export class Slub implements SlabAllocator<SlubCache> {
     const object = badIndex < 0 ? null : this.map.toVirtual(first + badIndex * slotSize);
     const pointer = hex(joinU64(walker.badHigh, walker.badLow));
     const where = object === null ? 'its head' : `the object at ${hex(object)}`;
+    const by = object === null ? '' : this.#stored(shape, badIndex);
     const what = {
-      wild: `${where} leads to ${pointer}, which is not in the slab`,
-      misaligned: `${where} leads to ${pointer}, which lies between two objects`,
+      wild: `${where}${by} leads to ${pointer}, which is not in the slab`,
+      misaligned: `${where}${by} leads to ${pointer}, which lies between two objects`,
       cycle: `${where} is on it twice: it goes in a circle, as after a double free`,
       unreadable: `${where} cannot be read: ${FAULT_SENTENCES[walker.reason]}`,
     }[walker.end];
