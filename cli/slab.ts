@@ -64,8 +64,9 @@ function slab(context: CommandContext, dump: string, name: string | undefined, o
     const progress = await context.progress('memory map');
     try {
       if (options.infer === true) {
-        const { slabInfer } = await import('./slab-infer.js');
-        return slabInfer(kernel, name, issues, progress);
+        const { refuseInferOptions, slabInfer } = await import('./slab-infer.js');
+        refuseInferOptions(options);
+        return slabInfer(kernel, name, options, issues, progress);
       }
       const allocator = slabAllocator(kernel, issues);
       if (name !== undefined && !isPattern(name)) return oneCache(allocator, name, options, issues, progress);

@@ -115,6 +115,7 @@ for (const littleEndian of [true, false]) {
     t.deepEqual(none.kind === 'function' ? [none.variadic, none.parameters] : none.kind, [false, []]);
     t.is(types.variable('counter'), types.type(2));
     t.is(types.variable('print'), null);
+    t.deepEqual([...types.variables()], ['counter']);
     t.deepEqual(
       [...types.dataSections()],
       [{ name: '.data..percpu', size: 64, variables: [{ name: 'counter', type: types.type(2), offset: 16, size: 8 }] }],

@@ -109,6 +109,11 @@ for (const name of WHOLE) {
     t.is(lookOf(types.variable('hidden') as Type), 'struct packed_bits');
     t.is(types.variable('visible'), types.all('struct', 'bits')[0] as Type);
     t.is(types.variable('nothing'), null);
+    for (const name of types.variables()) t.not(types.variable(name), null, name);
+    t.deepEqual(
+      ['table', 'hidden', 'visible'].filter(name => ![...types.variables()].includes(name)),
+      [],
+    );
     t.is(lookOf(types.function('compute') as Type), '(int/4s number) int/4s number');
     t.is(lookOf(types.function('_start') as Type), '() void');
     t.regex(lookOf(types.function('variadic') as Type), /^\(\*\d const {2}char\/1[su] char\.\.\.\) int\/4s number$/);
