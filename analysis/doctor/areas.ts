@@ -4,7 +4,7 @@ import { hex, Issues, MemoryFault } from 'kdumpling/reader';
 import { MapleWalk } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { areaAddresses } from '../mm/index.js';
-import { type Get, type Struct, struct } from '../object/index.js';
+import { type Get, hasStruct, type Struct, struct } from '../object/index.js';
 import { type AddressSpace, addressSpaces } from './processes.js';
 
 interface AreaMembers {
@@ -21,7 +21,9 @@ export function checkAreas(kernel: Kernel, issues: Issues): void {
   // What is wrong with tasks is another check's.
   for (const space of addressSpaces(kernel, new Issues())) {
     try {
-      checkSpace(kernel, mm, members, space, issues);
+      const found = new Issues();
+      checkSpace(kernel, mm, members, space, found);
+      if (found.count > 0) tell(isLocked(kernel, mm, space.mm), found, issues);
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
       issues.add('unreadable-memory', `the areas of ${space.owner}: ${error.message}`, error.address);
@@ -29,10 +31,31 @@ export function checkAreas(kernel: Kernel, issues: Issues): void {
   }
 }
 
+/** A task that waits in the middle of a change, on no CPU, has the lock. */
+function tell(locked: boolean, found: Issues, issues: Issues): void {
+  for (const { code, message, address } of found) {
+    if (locked && IN_BETWEEN.includes(code)) {
+      issues.add('changing-areas', `${message}; its mmap_lock is held: its areas were being changed`, address);
+    } else issues.add(code, message, address);
+  }
+}
+
+const IN_BETWEEN = ['damaged-area', 'area-count', 'damaged-maple-tree', 'damaged-chain'];
+/** RWSEM_WRITER_LOCKED of rw_semaphore.count (5.3 and later, commit 94a9717b3c40). */
+const WRITER_LOCKED = 1n;
+
+function isLocked(kernel: Kernel, layout: Struct, mm: bigint): boolean {
+  const lock = ['mmap_lock.count', 'mmap_sem.count'].find(path => layout.has(path));
+  if (lock === undefined || !hasStruct(kernel, 'rw_semaphore')) return false;
+  return (layout.word(lock)(mm) & WRITER_LOCKED) !== 0n;
+}
+
 function checkSpace(kernel: Kernel, layout: Struct, members: AreaMembers, space: AddressSpace, issues: Issues): void {
   const { mm, owner } = space;
   const count = layout.number('map_count')(mm);
-  const top = layout.has('task_size') ? layout.word('task_size')(mm) : null;
+  const size = layout.has('task_size') ? layout.word('task_size')(mm) : 0n;
+  // A process that is starting another program has none for a while.
+  const top = size === 0n ? null : size;
   const walk = areaAddresses(kernel, mm, layout, issues);
   const before = issues.count;
   let found = 0;

@@ -75,10 +75,13 @@ interface Process {
   readonly devices: readonly Stretch[];
 }
 
-/** mm_struct.task_size, else the half of all addresses. */
+/** mm_struct.task_size, which a process that is starting another program has not for a while; else the half of all addresses. */
 function topReader(kernel: Kernel): (mm: bigint) => bigint {
   const layout = struct(kernel, 'mm_struct');
-  return layout.has('task_size') ? layout.word('task_size') : () => 1n << BigInt(kernel.arch.bits - 1);
+  const half = 1n << BigInt(kernel.arch.bits - 1);
+  if (!layout.has('task_size')) return () => half;
+  const size = layout.word('task_size');
+  return mm => size(mm) || half;
 }
 
 function checkEntry(pages: Pages, mapping: Mapping, { owner, table, top, devices }: Process, issues: Issues): void {

@@ -17,6 +17,7 @@ export interface Sure {
 /** What is so between two steps of the kernel's own code, by code of the findings. */
 const IN_BETWEEN: ReadonlySet<string> = new Set([
   'area-count',
+  'changing-areas',
   'changing-slab-counters',
   'damaged-area',
   'damaged-hlist',
@@ -99,7 +100,7 @@ export class Judge {
         why: `${who} was stopped in ${placeText(call)}, which is so between two of its steps`,
       };
     }
-    if (code === 'changing-slab-counters') return { sure: 'possible', why: 'the lock of the list is held' };
+    if (code.startsWith('changing-')) return { sure: 'possible', why: 'the lock that guards it is held' };
     const unknown = stopped.filter(({ calls }) => calls === null).map(({ cpu }) => cpu ?? '?');
     if (unknown.length > 0) {
       return { sure: 'likely', why: `where CPU ${unknown.join(', ')} was is not known: it may have been changing it` };
