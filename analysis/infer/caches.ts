@@ -9,6 +9,8 @@ export interface CacheKnowledge {
   readonly type: number;
   /** Other caches of the same shape were merged into it: some of its objects may be of other types. */
   readonly isMerged: boolean;
+  /** The types that the names of those caches tell. */
+  readonly others: readonly number[];
   /** A size class of kmalloc(). */
   readonly isKmalloc: boolean;
   /** Objects of so many bytes or less are in another cache. */
@@ -24,14 +26,21 @@ const WORD = 8;
 
 export const isKmalloc = (cache: Pick<SlabCache, 'name'>): boolean => KMALLOC.test(cache.name);
 
-export function knownCaches(caches: readonly SlabCache[], table: TypeTable): CacheKnowledge[] {
+/** @param aliases the names of the caches that were merged into others, by the others' addresses */
+export function knownCaches(
+  caches: readonly SlabCache[],
+  table: TypeTable,
+  aliases: ReadonlyMap<bigint, readonly string[]>,
+): CacheKnowledge[] {
   const sizes = [...new Set(caches.filter(isKmalloc).map(cache => cache.objectSize))].sort((a, b) => a - b);
   return caches.map(cache => {
     const kmalloc = isKmalloc(cache);
     const smaller = sizes.findLast(size => size < cache.objectSize) ?? 0;
+    const names = kmalloc ? [] : (aliases.get(cache.address) ?? []);
     return {
       type: kmalloc ? -1 : typeOf(cache, table),
       isMerged: cache.refcount !== null && cache.refcount > 1,
+      others: names.map(name => typeOf({ ...cache, name }, table)).filter(type => type >= 0),
       isKmalloc: kmalloc,
       below: kmalloc ? smaller : Math.max(0, cache.slotSize - slackOf(cache.align)),
     };

@@ -117,9 +117,9 @@ export class Engine {
     const { heap, caches } = this;
     for (let node = 0; node < heap.count; node++) {
       if (!heap.isAllocated(node)) continue;
-      const { type, isMerged } = caches[heap.cacheOf(node)];
+      const { type, isMerged, others } = caches[heap.cacheOf(node)];
       if (type < 0) continue;
-      if (isMerged) this.#sayMerged(node, type);
+      if (isMerged) this.#sayMerged(node, type, others);
       else {
         this.#words.read(node, type, 0);
         const self = () => this.#sure(node, type);
@@ -129,10 +129,10 @@ export class Engine {
     }
   }
 
-  /** The name of a merged cache is that of one of several: what an object points to has to say it, too. */
-  #sayMerged(node: number, type: number): void {
-    if (this.fitsContent(node, type, 0) && this.bad === 0 && this.good >= MERGED_GOOD)
-      this.say(node, type, 0, MERGED_STRENGTH, -1, BY_CACHE, 0);
+  /** The name of a merged cache is that of one of several: what an object points to has to say it, too, and none of the others. */
+  #sayMerged(node: number, type: number, others: readonly number[]): void {
+    const fits = (one: number) => this.fitsContent(node, one, 0) && this.bad === 0 && this.good >= MERGED_GOOD;
+    if (fits(type) && !others.some(fits)) this.say(node, type, 0, MERGED_STRENGTH, -1, BY_CACHE, 0);
   }
 
   /** The claim that an object is what its cache holds: made where something follows of it. */

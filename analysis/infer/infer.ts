@@ -3,7 +3,7 @@ import { type Issues, MemoryFault } from 'kdumpling/reader';
 import { perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { Missing } from '../missing.js';
-import { slabAllocator } from '../slab/index.js';
+import { cacheAliases, slabAllocator } from '../slab/index.js';
 import { knownCaches } from './caches.js';
 import { OVERRULED } from './claims.js';
 import { CodeEvidence } from './code.js';
@@ -37,15 +37,16 @@ export function inferFrom(kernel: Kernel, heap: Heap, issues: Issues, options: I
   const { types } = kernel;
   if (types === null) throw new Missing('type', 'struct kmem_cache', 'give the vmlinux of this kernel with --vmlinux');
   const table = new TypeTable(types, options.lists ?? true);
-  const caches = knownCaches(heap.allocator.caches, table);
+  const { caches: all } = heap.allocator;
+  const caches = knownCaches(all, table, cacheAliases(kernel, all));
   const space = new Space(kernel, heap, cpuOffset(kernel));
-  const all = roots(kernel);
+  const variables = roots(kernel);
   const banned = new Set<string>();
   const given = new Map<number, readonly Disagreement[]>();
   for (let run = 1; ; run++) {
     const engine = new Engine(space, table, caches, banned);
-    const heads = follow(engine, all);
-    const inference = new Inference(engine, [...all, ...heads], given);
+    const heads = follow(engine, variables);
+    const inference = new Inference(engine, [...variables, ...heads], given);
     if (run === MOST_RUNS || !ban(engine, inference, banned, given)) {
       tellLeft(engine, issues);
       return inference;

@@ -45,7 +45,7 @@ realPeerTest('infer: what drgn knows by other ways', [dump, vmlinux], ['drgn'], 
     const isMerged = (cache: SlabCache) => found.isAnonymous(cache) && !found.isKmalloc(cache);
     for (const [only, enough] of [
       [(cache: SlabCache) => found.isKmalloc(cache), 600],
-      [isMerged, 1500],
+      [isMerged, 60],
     ] as const) {
       const claims = [...types]
         .map(([address, truth]) => ({ address, truth, type: said(found, address, only) }))
