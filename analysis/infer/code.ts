@@ -89,18 +89,16 @@ export class CodeEvidence {
   #build(): Map<Key, number[]> {
     const { table } = this.#engine;
     const index = new Map<Key, number[]>();
-    for (const name of table.types.names('struct')) {
-      for (const type of table.types.all('struct', name)) {
-        if (type.size === 0 || type.size > MOST_SIZE) continue;
-        const id = table.compound(type);
-        const { offsets, kinds, targets } = table.shape(id);
-        for (let i = 0; i < offsets.length; i++) {
-          if (targets[i] < 0 || (kinds[i] !== TYPED && kinds[i] !== CODE)) continue;
-          const key = (2 * targets[i] + (kinds[i] === CODE ? 1 : 0)) * MOST_OFFSET + offsets[i];
-          const known = index.get(key);
-          if (known === undefined) index.set(key, [id]);
-          else known.push(id);
-        }
+    for (const type of table.structs) {
+      if (type.size === 0 || type.size > MOST_SIZE) continue;
+      const id = table.compound(type);
+      const { offsets, kinds, targets } = table.shape(id);
+      for (let i = 0; i < offsets.length; i++) {
+        if (targets[i] < 0 || (kinds[i] !== TYPED && kinds[i] !== CODE)) continue;
+        const key = (2 * targets[i] + (kinds[i] === CODE ? 1 : 0)) * MOST_OFFSET + offsets[i];
+        const known = index.get(key);
+        if (known === undefined) index.set(key, [id]);
+        else known.push(id);
       }
     }
     return index;

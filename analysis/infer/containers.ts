@@ -116,17 +116,15 @@ export class Containers {
     const types = new Set([...wanted].map(key => table.all[Math.floor(key / MOST_OFFSET)].type));
     const names = new Set([...types].map(type => (type.kind === 'struct' ? type.name : '')));
     const index: Index = new Map();
-    for (const name of table.types.names('struct')) {
-      for (const whole of table.types.all('struct', name)) {
-        visit(whole, 0, 0, (inner, offset) => {
-          if (inner === whole || !names.has(inner.name)) return;
-          const key = keyOf(table.compound(inner), offset);
-          if (!wanted.has(key)) return;
-          const known = index.get(key) ?? [];
-          if (known.length < MOST_CANDIDATES && !known.includes(whole)) known.push(whole);
-          index.set(key, known);
-        });
-      }
+    for (const whole of table.structs) {
+      visit(whole, 0, 0, (inner, offset) => {
+        if (inner === whole || !names.has(inner.name)) return;
+        const key = keyOf(table.compound(inner), offset);
+        if (!wanted.has(key)) return;
+        const known = index.get(key) ?? [];
+        if (known.length < MOST_CANDIDATES && !known.includes(whole)) known.push(whole);
+        index.set(key, known);
+      });
     }
     return index;
   }

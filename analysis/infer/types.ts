@@ -80,6 +80,14 @@ export class TypeTable {
     }
   }
 
+  #structs: readonly CompoundType[] | null = null;
+
+  /** All structs that have a name: looked up once. */
+  get structs(): readonly CompoundType[] {
+    this.#structs ??= [...this.types.names('struct')].flatMap(name => this.types.all('struct', name));
+    return this.#structs;
+  }
+
   /** The lists in a struct whose objects are known. */
   headsOf(type: CompoundType): ListHead[] {
     const facts = type.name === '' ? undefined : this.#lists.get(type.name);
