@@ -8,7 +8,6 @@ import { AnswerError, InputError, type Issue } from 'kdumpling/reader';
 import { type CommandContext, EXIT, UsageError } from './command.js';
 import { answerFromKernel, type KernelOptions } from './kernel-command.js';
 import * as hooks from './script-hooks.js';
-import { ScriptSyntaxError } from './strip-types.js';
 
 export interface ScriptRequest {
   readonly script: string;
@@ -105,7 +104,7 @@ function installHooks(): void {
 function failureText(error: unknown, script: string): string {
   if (!(error instanceof Error)) return `${named(script)}: it threw ${String(error)}`;
   const place = 'place' in error && typeof error.place === 'string' ? error.place : placeOf(error, script);
-  const isPlain = error.name === 'Error' || error instanceof AnswerError || error instanceof ScriptSyntaxError;
+  const isPlain = error.name === 'Error' || error instanceof AnswerError;
   return `${place === null ? named(script) : named(place)}: ${isPlain ? '' : `${error.name}: `}${error.message}`;
 }
 
