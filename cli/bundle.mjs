@@ -38,8 +38,8 @@ for (const { path, text } of outputFiles) {
   const { code } = await transform(text, {
     ...shared,
     format: 'cjs',
-    // import() is then require() behind a promise.
-    supported: { 'dynamic-import': false },
+    // import() is then require() behind a promise; but a user's script is an ES module, and the library that it is given is the one beside the bundle.
+    supported: { 'dynamic-import': text.includes('dist/cli/run-script.js') },
     define: { 'import.meta.url': '__moduleUrl' },
     banner: text.includes('import.meta.url')
       ? "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;"

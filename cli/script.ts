@@ -1,6 +1,4 @@
 // kdumpling run: a user's script with the kernel of a dump.
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { type CommandContext, CommandFailure, type DefineCommand, EXIT } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
@@ -25,8 +23,7 @@ export const command: DefineCommand = context =>
 
 async function run(context: CommandContext, request: ScriptRequest): Promise<void> {
   // The library that scripts import is not the bundle's copy of it: what is given to them has to be of theirs.
-  const root = dirname(fileURLToPath(import.meta.resolve('kdumpling/package.json')));
-  const place = pathToFileURL(join(root, 'dist/cli/run-script.js')).href;
+  const place = new URL('../../dist/cli/run-script.js', import.meta.url).href;
   const runner = (await import(place)) as { runScript(request: ScriptRequest): Promise<ScriptEnd> };
   const { status, message, value, issues } = await runner.runScript(request);
   const { json = false } = request.options;
