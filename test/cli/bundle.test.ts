@@ -1,6 +1,6 @@
 // The published executable, which `npm run build` makes: every part of it loads, and it answers as the unbundled build does.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -39,4 +39,22 @@ coreTest('answers, and its own data', (t, core) => {
   }
   t.regex(bundled('log', core).stdout, /Kernel panic/);
   t.is(bundled('demo').status, 0);
+});
+
+coreTest("a user's script, and what it throws", (t, core, path) => {
+  const script = join(path, 'script.ts');
+  const text = `import { Missing, type ScriptContext } from 'kdumpling/analysis';
+export default ({ kernel }: ScriptContext): string => {
+  try {
+    return String(kernel.address('nothing_is_called_so'));
+  } catch (error) {
+    return error instanceof Missing ? error.what : 'another library';
+  }
+};
+`;
+  writeFileSync(script, text);
+  const { status, stdout, stderr } = bundled('run', script, core);
+  t.deepEqual([status, stdout], [0, 'nothing_is_called_so\n'], stderr);
+  writeFileSync(script, text.replace("'another library'", 'unknown').replace('Missing ?', 'RangeError ?'));
+  t.regex(bundled('run', script, core).stderr, /script\.ts:6:\d+: ReferenceError: unknown is not defined\n$/);
 });
