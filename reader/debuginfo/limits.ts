@@ -25,7 +25,10 @@ export function perCpuSpan(address: Addresses): Span {
   return [start, address('__per_cpu_end') ?? start];
 }
 
-export function coveredSpans(address: Addresses): readonly Span[] {
+const EVERYWHERE: readonly Span[] = [[0n, 1n << 64n]];
+
+/** @param complete whether every name that the table has was found: what may be there unread leaves no symbol without an end */
+export function coveredSpans(address: Addresses, complete = true): readonly Span[] {
   const spans: Span[] = [];
   const add = (from: bigint | null, to: bigint | null) => {
     if (from !== null && to !== null && from < to) spans.push([from, to]);
@@ -38,7 +41,7 @@ export function coveredSpans(address: Addresses): readonly Span[] {
     add(address('_stext'), address('_etext'));
     add(address('_sinittext'), address('_einittext'));
   }
-  return spans.length === 0 ? [[0n, 1n << 64n]] : spans;
+  return spans.length === 0 && complete ? EVERYWHERE : spans;
 }
 
 export const within = (span: Span, address: bigint): boolean => address >= span[0] && address < span[1];

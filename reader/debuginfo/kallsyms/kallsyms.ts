@@ -144,7 +144,7 @@ export class Kallsyms implements Symbols {
   }
 
   at(address: bigint): KernelSymbol | null {
-    this.#spans ??= coveredSpans(this.#addressesOf(this.#indices(wantedNames(LIMIT_NAMES))));
+    this.#spans ??= this.#limits();
     const covered = this.#spans.some(span => within(span, address));
     let i = this.addresses.before(address);
     if (i < 0) return null;
@@ -154,6 +154,15 @@ export class Kallsyms implements Symbols {
     for (let tries = 0; i > 0 && tries < MOST_ALIASES && this.addresses.address(i - 1) === start; tries++) i--;
     const symbol = this.symbol(i);
     return covered || symbol === null ? symbol : { ...symbol, size: 0, sizeFrom: 'none' };
+  }
+
+  /** Of a table that is there in part (a region core) the ends may be what is missing. */
+  #limits(): readonly Span[] {
+    const indices = this.#indices(wantedNames(LIMIT_NAMES));
+    const address = this.#addressesOf(indices);
+    const complete =
+      indices.size === 0 ? this.#load() !== null : [...indices.keys()].every(name => address(name) !== null);
+    return coveredSpans(address, complete);
   }
 
   /** Up to the next symbol at another address, as the kernel reckons; 0 for the last. */

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
-import { Issues } from 'kdumpling/reader';
+import { AddressMap, Issues } from 'kdumpling/reader';
 import { Kallsyms, kallsymsByScan, openKallsyms, tablesFromVmcoreinfo } from 'kdumpling/reader/debuginfo';
 import { Vmcoreinfo } from 'kdumpling/reader/formats/vmcoreinfo';
 import { openFile } from 'kdumpling/reader/node';
 import { realDump, realTest, realTruth } from '../../real.js';
+import { PiecesMemory } from '../pieces-memory.js';
 import { type MadeOptions, type MadeSymbol, makeKallsyms } from './made-kallsyms.js';
 
 const VADDR = 0xffff_ffff_8200_0000n;
@@ -62,6 +63,30 @@ test('addresses below relative_base: per-CPU variables stay absolute', t => {
   t.is(kallsyms?.at(STEXT + 0x1001n), null);
   t.is(kallsyms?.at(STEXT - 1n), null);
   t.is(kallsyms?.at(0x1004n)?.name, 'runqueues');
+});
+
+test('of a table whose names are there in part, none is given what lies between per-CPU variables and the image', t => {
+  const many = Array.from({ length: 400 }, (_, i) => ({ type: 't', name: `function_${i}`, stored: -0x300 - 16 * i }));
+  const symbols = [...PERCPU.slice(0, -1), ...many, { type: 'B', name: '_end', stored: -0x4001 }];
+  const { made, kallsyms: whole } = open({ vaddr: VADDR, symbols, relativeBase: STEXT });
+  const tables = tablesFromVmcoreinfo(made.virtual, new Vmcoreinfo(made.lines), new Issues());
+  if (tables === null) return t.fail();
+  // All but the last 64 bytes of the names' second block; what ends the kernel is among them.
+  const [{ paddr, bytes }] = made.physical.pieces;
+  const cut = Number((tables.markers?.address ?? 0n) - VADDR) - 64;
+  const physical = new PiecesMemory([
+    { paddr, bytes: bytes.slice(0, cut) },
+    { paddr: paddr + cut + 64, bytes: bytes.slice(cut + 64) },
+  ]);
+  const virtual = new AddressMap(physical, made.virtual.ranges);
+  const part = Kallsyms.open(virtual, tables, STEXT, new Issues());
+  const linear = 0xffff_8a5d_8305_0000n;
+  for (const kallsyms of [whole, part]) {
+    t.is(kallsyms?.at(STEXT + 0x100n)?.name, 'schedule');
+    t.is(kallsyms?.at(linear), null);
+  }
+  t.is(whole?.at(STEXT + 0x101n)?.name, 'schedule');
+  t.is(part?.at(STEXT + 0x101n), null);
 });
 
 const BASED: readonly MadeSymbol[] = [
