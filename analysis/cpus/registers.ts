@@ -64,7 +64,8 @@ export function cpuStates(kernel: Kernel, issues: Issues): Cpus {
   });
   const unknown = notes
     .filter(({ index }) => !owners.has(index))
-    .map(note => ({ cpu: null, online: null, crashed: null, task: null, ...state(kernel, null, note, null) }));
+    .map(note => ({ cpu: null, online: null, crashed: null, task: null, ...state(kernel, null, note, null) }))
+    .filter(({ registers, sets }) => registers.length > 0 || sets.length > 0);
   tellWithout(rows, issues);
   return { crashed, cpus: [...rows, ...unknown] };
 }

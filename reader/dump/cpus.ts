@@ -12,7 +12,7 @@ export interface DumpCpu {
   readonly index: number;
   /** pr_pid: the task that ran (kexec), or the CPU's number + 1 (QEMU, whose s390x notes have it in the byte order of the host). */
   readonly pid: number;
-  /** By the names that gdb uses, in the order of the note; [] where the architecture is unknown or the note is short. */
+  /** By the names that gdb uses, in the order of the note; [] where the architecture is unknown, or the note is short or was never filled in. */
   readonly registers: readonly (readonly [name: string, value: bigint])[];
   /** Control and system registers that QEMU adds, [] without them. */
   readonly systemRegisters: readonly (readonly [name: string, value: bigint])[];
@@ -69,7 +69,9 @@ function describe(
   if (arch === null) return cpu;
   try {
     const status = decodePrstatus(notes[0].descriptor, arch.prstatus, littleEndian);
-    const registers = arch.prstatus.registers.map(({ name }, i) => [name, status.registers[i]] as const);
+    // All zeros are no state of a CPU: the core image that a kernel prepares beforehand (kmemdump, meminspect) has an empty note, QEMU one for a CPU that never ran.
+    const filled = status.registers.some(value => value !== 0n);
+    const registers = filled ? arch.prstatus.registers.map(({ name }, i) => [name, status.registers[i]] as const) : [];
     return { ...cpu, pid: pidOf(status.pid, index), registers };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
