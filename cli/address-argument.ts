@@ -57,7 +57,9 @@ export function parseAddress(text: string, openSymbols: () => Symbols): GivenAdd
   const symbol = symbols.resolve([match[1]]).get(match[1]);
   if (symbol === undefined) {
     const where =
-      symbols.source === '' ? 'this dump has no symbols' : `it is not among the symbols of ${symbols.source}`;
+      symbols.source === ''
+        ? 'this dump has no symbols'
+        : `it is not among the symbols of ${symbols.source.replaceAll(',', ', ')}`;
     throw new UnknownSymbol(`there is no symbol ${match[1]}: ${where}; a vmlinux (--vmlinux) may have it`);
   }
   const address = match[2] === '-' ? symbol.address - offset : symbol.address + offset;

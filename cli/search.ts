@@ -1,7 +1,7 @@
 // kdumpling search: where words or text lie in the memory of a dump, by physical or by virtual addresses.
 import { Command, Option } from 'commander';
 import { type Kernel, Missing } from 'kdumpling/analysis';
-import { pageTableOf } from 'kdumpling/analysis/mm';
+import { addressLimit, pageTableOf } from 'kdumpling/analysis/mm';
 import { struct } from 'kdumpling/analysis/object';
 import { PageDetails } from 'kdumpling/analysis/pages';
 import {
@@ -163,9 +163,10 @@ function spaceOf(
   issues: Issues,
 ): Space {
   if (who !== null) {
-    const table = processTable(kernel, who, issues);
+    const process = processOf(kernel, who, issues);
+    const table = process?.table ?? null;
     return {
-      pieces: table === null ? [] : processPieces(table, range, issues),
+      pieces: process === null ? [] : processPieces(process.table, ownPart(range, process.limit), issues),
       translate: vaddr => table?.walk(vaddr).physical ?? -1,
       symbol: () => null,
     };
@@ -180,7 +181,20 @@ function spaceOf(
   };
 }
 
-function processTable(kernel: Kernel, who: number | bigint, issues: Issues): PageTable | null {
+interface Process {
+  readonly table: PageTable;
+  /** One past its own addresses. */
+  readonly limit: bigint;
+}
+
+/** Its tables may map the kernel too. */
+function ownPart(range: Range, limit: bigint): Range {
+  if (range.from >= limit)
+    throw new UsageError(`nothing lies from ${hex(range.from)} on: addresses of this process end at ${hex(limit)}`);
+  return range.to < limit ? range : { from: range.from, to: limit };
+}
+
+function processOf(kernel: Kernel, who: number | bigint, issues: Issues): Process | null {
   const task = findProcess(kernel, who, issues);
   if (task === null) return null;
   const mm = struct(kernel, 'task_struct').word('mm')(task.task);
@@ -189,8 +203,9 @@ function processTable(kernel: Kernel, who: number | bigint, issues: Issues): Pag
     return null;
   }
   const table = pageTableOf(kernel, mm);
-  if (table === null) issues.add('missing-page-tables', 'the page tables of this process are not to be had');
-  return table;
+  if (table !== null) return { table, limit: addressLimit(kernel, mm) ?? U64_MAX + 1n };
+  issues.add('missing-page-tables', 'the page tables of this process are not to be had');
+  return null;
 }
 
 function inVirtual(kernel: Kernel, pattern: SearchPattern, space: Space, take: Take): Unsearched {

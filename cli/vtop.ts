@@ -1,7 +1,7 @@
 // kdumpling vtop: where addresses lie in physical memory, with every page table entry on the way; and back.
 import { Command } from 'commander';
 import { type Kernel, Missing } from 'kdumpling/analysis';
-import { pageTableOf } from 'kdumpling/analysis/mm';
+import { addressLimit, pageTableOf } from 'kdumpling/analysis/mm';
 import { struct } from 'kdumpling/analysis/object';
 import { PageDetails } from 'kdumpling/analysis/pages';
 import {
@@ -16,7 +16,7 @@ import {
   vtopKernel,
   vtopUser,
 } from 'kdumpling/analysis/vtop';
-import { hex, type Issue, Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, type Issue, Issues, MemoryFault, U64_MAX } from 'kdumpling/reader';
 import { parseAddresses, parseNumber } from './address-argument.js';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
 import { dumpArgument } from './dump-argument.js';
@@ -49,9 +49,16 @@ export const command: DefineCommand = context =>
       options.reverse === true ? reverse(context, dump, addresses, options) : vtop(context, dump, addresses, options),
     );
 
-/** The issues of rows are part of them in JSON; as text they are notes of the whole answer. */
-function tell(rows: readonly { readonly issues: readonly Issue[] }[], issues: Issues, options: KernelOptions): void {
-  if (options.json !== true) for (const row of rows) issues.addAll(row.issues);
+interface TellingRow {
+  readonly address: bigint | number;
+  readonly issues: readonly Issue[];
+}
+
+/** The issues of rows are part of them in JSON; as text they are notes of the whole answer, which name the row. */
+function tell(rows: readonly TellingRow[], issues: Issues, options: KernelOptions): void {
+  if (options.json === true) return;
+  for (const row of rows)
+    for (const { code, message, address } of row.issues) issues.add(code, `${hex(row.address)}: ${message}`, address);
 }
 
 function vtop(context: CommandContext, dump: string, texts: string[], options: VtopArguments): Promise<void> {
@@ -80,12 +87,18 @@ function kernelRows(kernel: Kernel, addresses: readonly bigint[], issues: Issues
 }
 
 function processRows(kernel: Kernel, who: ProcessName, addresses: readonly bigint[], issues: Issues): VtopRow[] {
-  const table = processTable(kernel, who, issues);
+  const table = processOf(kernel, who, issues)?.table ?? null;
   if (table !== null) return addresses.map(address => vtopUser(table, address));
   return addresses.map(address => ({ address, physical: null, pageSize: null, steps: [], issues: [] }));
 }
 
-function processTable(kernel: Kernel, who: ProcessName, issues: Issues): PageTable | null {
+interface Process {
+  readonly table: PageTable | null;
+  /** One past its own addresses. */
+  readonly limit: bigint;
+}
+
+function processOf(kernel: Kernel, who: ProcessName, issues: Issues): Process | null {
   const task = findProcess(kernel, who, issues);
   if (task === null) return null;
   const mm = struct(kernel, 'task_struct').word('mm')(task.task);
@@ -95,7 +108,7 @@ function processTable(kernel: Kernel, who: ProcessName, issues: Issues): PageTab
   }
   const table = pageTableOf(kernel, mm);
   if (table === null) issues.add('no-page-tables', `the page tables of mm_struct ${hex(mm)} are not to be had`, mm);
-  return table;
+  return { table, limit: addressLimit(kernel, mm) ?? U64_MAX + 1n };
 }
 
 function tablesOf(kernel: Kernel, issues: Issues) {
@@ -169,8 +182,13 @@ function reverse(context: CommandContext, dump: string, texts: string[], options
   const who = options.pid === undefined ? null : parseProcess(options.pid);
   return answerFromKernel(context, [dump], options, [], (kernel, issues) => {
     const map = who === null ? tablesOf(kernel, issues) : null;
-    const table = who === null ? (map?.table ?? null) : processTable(kernel, who, issues);
-    const rows = addresses.map(address => reverseRow(kernel, table, who === null, map, address));
+    const user = who === null ? null : processOf(kernel, who, issues);
+    const table = who === null ? (map?.table ?? null) : (user?.table ?? null);
+    const limit = user?.limit ?? U64_MAX + 1n;
+    const rows = addresses.map(address => {
+      const row = reverseRow(kernel, table, who === null, map, address);
+      return { ...row, mappings: row.mappings.filter(({ vaddr }) => vaddr < limit) };
+    });
     tell(rows, issues, options);
     return {
       json: rows.map(jsonReverse),

@@ -19,3 +19,13 @@ export function memoryOf(kernel: Kernel, mm: bigint): AddressMap | null {
   const table = pageTableOf(kernel, mm);
   return table === null ? null : userMemory(kernel.physical, table);
 }
+
+/**
+ * One past a process's own addresses: on some architectures (x86, arm, riscv) its page tables map the kernel behind them. Null where the kernel does not tell.
+ * Source: TASK_SIZE, which setup_new_exec() of fs/exec.c leaves in mm_struct. @throws Missing, MemoryFault
+ */
+export function addressLimit(kernel: Kernel, mm: bigint): bigint | null {
+  const layout = struct(kernel, 'mm_struct');
+  const size = layout.has('task_size') ? layout.word('task_size')(mm) : 0n;
+  return size === 0n ? null : size;
+}

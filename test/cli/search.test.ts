@@ -132,6 +132,17 @@ realTest('what a process has in its memory, as it said itself', [dump, regions],
   t.is(found, 2);
 });
 
+realTest('the memory of a process ends where its own addresses do: its page tables map the kernel too', [dump], t => {
+  const found = rows(dump, '-c', 'ktest', '--pid', '121');
+  t.true(found.some(({ address }) => BigInt(address ?? 0) > 0x7fff_0000_0000n));
+  // TASK_SIZE of x86_64 with 4 levels.
+  t.deepEqual(
+    found.filter(({ address }) => BigInt(address ?? 0) >= 0x7fff_ffff_f000n),
+    [],
+  );
+  t.is(kdumpling('search', dump, '0x0', '--pid', '121', '--from', 'init_task').status, 2);
+});
+
 const taskTruth = realTruth('x86_64-6.1/json/tasks.json');
 realTest('what lies where a word was found: symbols, and what pages are used for', [dump, taskTruth], t => {
   const tasks = JSON.parse(readFileSync(taskTruth, 'utf8')) as { pid: number; addr: string }[];
