@@ -3,6 +3,7 @@ export * from './allocator.js';
 export { hasArrayCaches } from './array-caches.js';
 export * from './cache-objects.js';
 export { DirectMap } from './direct-map.js';
+export * from './kfence.js';
 export * from './model.js';
 export * from './object-places.js';
 export * from './ownership.js';

@@ -65,6 +65,11 @@ export class SlabLookup {
     return { object, offset: paddr - start, state, tracks, cgroup };
   }
 
+  /** The cache whose struct kmem_cache lies there. */
+  cacheAt(address: bigint): SlabCache | null {
+    return this.#caches.get(address) ?? null;
+  }
+
   #heldOf(cache: SlabCache): ObjectPlaces {
     let held = this.#held.get(cache);
     if (held === undefined) {

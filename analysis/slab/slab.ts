@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel.js';
 import { nodeSpans, Pages, slabCache } from '../pages/index.js';
 import { ArrayCaches, type SlabNode } from './array-caches.js';
 import type { DirectMap } from './direct-map.js';
+import { kfencePool } from './kfence.js';
 import {
   ALIEN,
   ALLOCATED,
@@ -101,7 +102,7 @@ export class Slab implements SlabAllocator<SlabListCache> {
     const { inPage } = this.layout.descriptor;
     if (inPage === null) {
       const head = pages.head(pfn);
-      return head >= 0 && pages.isSlab(head) ? head : -1;
+      return head >= 0 && pages.isSlab(head) && kfencePool(this.kernel)?.has(head) !== true ? head : -1;
     }
     if (!pages.isSlab(pfn)) return -1;
     const first = this.frameOf(pages.word(pfn, inPage));

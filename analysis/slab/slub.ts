@@ -4,6 +4,7 @@ import { listEntries, type PerCpu, perCpu } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { nodeSpans, Pages } from '../pages/index.js';
 import type { DirectMap } from './direct-map.js';
+import { type KfencePool, kfencePool } from './kfence.js';
 import {
   ALLOCATED,
   BARN,
@@ -56,6 +57,7 @@ export class Slub implements SlabAllocator<SlubCache> {
   readonly #perCpu: PerCpu;
   readonly #sheaves: Sheaves | null;
   readonly #nodes: readonly number[];
+  readonly #kfence: KfencePool | null;
 
   /** @param addresses of the struct kmem_caches. @throws Missing, MemoryFault */
   constructor(kernel: Kernel, map: DirectMap, addresses: readonly bigint[], issues: Issues) {
@@ -63,6 +65,7 @@ export class Slub implements SlabAllocator<SlubCache> {
     this.map = map;
     this.layout = slubLayout(kernel);
     this.pages = new Pages(kernel);
+    this.#kfence = kfencePool(kernel);
     this.#perCpu = perCpu(kernel);
     this.#sheaves = hasSheaves(kernel) && this.layout.cache.has('cpu_sheaves') ? new Sheaves(kernel) : null;
     this.#nodes = nodeSpans(kernel, issues).map(node => node.id);
@@ -118,7 +121,7 @@ export class Slub implements SlabAllocator<SlubCache> {
 
   firstFrame(pages: Pages, pfn: number): number {
     const head = pages.head(pfn);
-    return head >= 0 && pages.isSlab(head) ? head : -1;
+    return head >= 0 && pages.isSlab(head) && this.#kfence?.has(head) !== true ? head : -1;
   }
 
   slabAddress(pfn: number): bigint | null {

@@ -15,10 +15,11 @@ export interface Track {
   readonly caller: bigint;
   /** Return addresses, the innermost first; null where they are not kept, or cannot be read. */
   readonly stack: readonly bigint[] | null;
-  readonly cpu: number;
+  /** Null where it is not kept. */
+  readonly cpu: number | null;
   readonly pid: number;
-  /** jiffies at the time; on 64-bit kernels too, no more than 2^53. */
-  readonly when: number;
+  /** jiffies at the time; on 64-bit kernels too, no more than 2^53; null where it is kept in another way. */
+  readonly when: number | null;
   /** How long before the dump; null where it cannot be told. */
   readonly agoMs: number | null;
 }
@@ -159,7 +160,7 @@ export const namedTrack = (kernel: Kernel, track: Track): NamedTrack => ({
 /** `by caller+0x12 (PID 33, CPU 1, 1.234 s before)`. */
 export function trackText({ caller, cpu, pid, agoMs }: NamedTrack): string {
   const ago = agoMs === null ? '' : `, ${(agoMs / 1000).toFixed(3)} s before`;
-  return `by ${callText(caller)} (PID ${pid}, CPU ${cpu}${ago})`;
+  return `by ${callText(caller)} (PID ${pid}${cpu === null ? '' : `, CPU ${cpu}`}${ago})`;
 }
 
 /** The same with the calls behind it: `: a < b < c`. @param most calls, the innermost */

@@ -14,12 +14,21 @@ import {
   type VmallocArea,
   vmallocAreas,
 } from '../pages/index.js';
-import { type NamedTrack, namedTrack, type ObjectState, SlabLookup, slabAllocator, type Track } from '../slab/index.js';
+import {
+  kfencePool,
+  type NamedTrack,
+  namedTrack,
+  type ObjectState,
+  SlabLookup,
+  slabAllocator,
+  type Track,
+  type Tracks,
+} from '../slab/index.js';
 import { placeText } from '../symbols/index.js';
 import type { Task } from '../tasks/index.js';
 import { TaskStacks } from './stacks.js';
 
-/** `slack`: in a slab, but in none of its objects; `large-kmalloc`: too large for a slab, pages of its own; `unknown`: nothing is known there. */
+/** `slack`: in a slab, but in none of its objects; `large-kmalloc`: too large for a slab, pages of its own; `kfence`: an object that KFENCE has put on a page of its own; `unknown`: nothing is known there. */
 export type AddressKind =
   | 'stack'
   | 'symbol'
@@ -27,6 +36,8 @@ export type AddressKind =
   | 'slab'
   | 'slack'
   | 'large-kmalloc'
+  | 'kfence'
+  | 'kfence-guard'
   | 'module'
   | 'vmalloc'
   | 'struct-page'
@@ -49,7 +60,7 @@ export interface WhatIs {
   readonly freed: NamedTrack | null;
   /** The path of the memory cgroup that a slab object is charged to. */
   readonly cgroup: string | null;
-  /** Bytes of a large kmalloc's pages. */
+  /** Bytes of a large kmalloc's pages, or of an object of KFENCE's. */
   readonly size: number | null;
   /** Of an area of vmalloc space who made it. */
   readonly symbol: string | null;
@@ -104,6 +115,7 @@ export class Whatis {
       address => this.#symbol(address),
       address => this.#perCpuAt(address),
       address => this.#slab(address),
+      address => this.#kfence(address),
       address => this.#largeKmalloc(address),
       address => this.#module(address),
       address => this.#vmalloc(address),
@@ -160,18 +172,41 @@ export class Whatis {
     const { cache, object, offset, state, tracks, cgroup } = found;
     const task = object === null ? null : (this.#stacks?.taskAt(object) ?? null);
     const kind = object === null ? 'slack' : 'slab';
-    const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(this.#kernel, track));
     return {
       kind,
       cache: cache.name,
       object,
       offset,
       state,
-      allocated: named(tracks?.allocated),
-      freed: named(tracks?.freed),
+      ...this.#named(tracks),
       cgroup,
       task: task === null ? null : who(task),
     };
+  }
+
+  #kfence(address: bigint): Found | null {
+    const { memory, pageSize } = this.#kernel;
+    const pool = this.#slabs === null ? null : kfencePool(this.#kernel);
+    const paddr = pool === null ? -1 : memory.translate(address);
+    const pfn = Math.floor(paddr / pageSize);
+    if (pool === null || paddr < 0 || !pool.has(pfn)) return null;
+    const found = pool.at(pfn);
+    if (found === null) return { kind: 'kfence-guard' };
+    const { address: object, size, state, cache, tracks } = found;
+    return {
+      kind: 'kfence',
+      cache: this.#slabs?.cacheAt(cache)?.name ?? null,
+      object,
+      offset: Number(address - object),
+      size,
+      state,
+      ...this.#named(tracks),
+    };
+  }
+
+  #named(tracks: Tracks | null): Pick<WhatIs, 'allocated' | 'freed'> {
+    const named = (track: Track | null | undefined) => (track == null ? null : namedTrack(this.#kernel, track));
+    return { allocated: named(tracks?.allocated), freed: named(tracks?.freed) };
   }
 
   /** The page's head says so: its order is the size that was made of what was asked for. */
@@ -239,7 +274,7 @@ export function whatisText({
   task,
   page,
 }: WhatIs): string {
-  const by = offset === null || offset === 0 ? '' : `+${hex(offset)}`;
+  const by = offset === null || offset === 0 ? '' : `${offset < 0 ? '-' : '+'}${hex(Math.abs(offset))}`;
   const of = module === null ? '' : ` [${module}]`;
   const whose = task === null ? '' : `PID ${task.pid ?? '?'} (${task.comm ?? '?'})`;
   const frame = page === null ? '' : `page ${hex(page.pfn)}: ${page.use ?? 'of unknown use'}`;
@@ -250,6 +285,8 @@ export function whatisText({
     symbol: `${symbol}${by}${of}`,
     'per-cpu': `${symbol}${by}${of}, CPU ${cpu}`,
     slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}${charged}`,
+    kfence: `${cache ?? 'no cache'} ${start}${by}, ${state}, ${size} bytes on a page of KFENCE’s`,
+    'kfence-guard': 'a guard page of KFENCE’s pool',
     'large-kmalloc': `a kmalloc of ${size} bytes ${start}${by}`,
     slack: `a slab of ${cache}, but none of its objects`,
     module: `memory of the module ${module}, ${start}${by}`,
