@@ -110,15 +110,18 @@ class Lookup {
 
   #matching(query: string, match: (name: string) => boolean): SymbolRow[] {
     const rows: SymbolRow[] = [];
+    let searched = true;
     try {
       for (const symbol of this.#symbols.search(match)) rows.push(rowOf(query, symbol, null, []));
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
       this.partial = true;
+      searched = false;
       this.issues.add('symbols-unreadable', `not all names could be searched: ${error.message}`, error.address);
     }
     this.#tellLack();
-    return rows.length > 0 ? rows : [this.#noName(query)];
+    if (rows.length > 0) return rows;
+    return [searched ? this.#noName(query) : { ...NOTHING, query }];
   }
 
   /** Once, and why, where symbols that no source has may match too. */

@@ -67,13 +67,14 @@ function vtop(context: CommandContext, dump: string, texts: string[], options: V
     const addresses = parseAddresses(texts, () => kernel.symbols, issues);
     const known = addresses.filter(address => address !== null);
     const rows = who === null ? kernelRows(kernel, known, issues) : processRows(kernel, who, known, issues);
-    tell(rows, issues, options);
+    tell(rows ?? [], issues, options);
     let next = 0;
+    const jsonOf = (address: bigint) => (rows === null ? { ...NO_ADDRESS, address } : jsonRow(rows[next++]));
     return {
       // A row for each that was asked for.
-      json: addresses.map(address => (address === null ? NO_ADDRESS : jsonRow(rows[next++]))),
-      text: () => textOf(kernel, rows),
-      partial: known.length < addresses.length || rows.some(({ physical }) => physical === null),
+      json: addresses.map(address => (address === null ? NO_ADDRESS : jsonOf(address))),
+      text: () => textOf(kernel, rows ?? []),
+      partial: known.length < addresses.length || (rows?.some(({ physical }) => physical === null) ?? true),
     };
   });
 }
@@ -86,10 +87,10 @@ function kernelRows(kernel: Kernel, addresses: readonly bigint[], issues: Issues
   return addresses.map(address => vtopKernel(kernel.memory, map, address));
 }
 
-function processRows(kernel: Kernel, who: ProcessName, addresses: readonly bigint[], issues: Issues): VtopRow[] {
+/** Null where there is no such process, or its page tables are not to be had. */
+function processRows(kernel: Kernel, who: ProcessName, addresses: readonly bigint[], issues: Issues): VtopRow[] | null {
   const table = processOf(kernel, who, issues)?.table ?? null;
-  if (table !== null) return addresses.map(address => vtopUser(table, address));
-  return addresses.map(address => ({ address, physical: null, pageSize: null, steps: [], issues: [] }));
+  return table === null ? null : addresses.map(address => vtopUser(table, address));
 }
 
 interface Process {

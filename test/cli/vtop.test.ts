@@ -80,7 +80,9 @@ realTest("a process's addresses; a kernel thread has none, and neither has a PID
     { address: USER_ROW.address, physical: null, pageSize: null, steps: [], issues: [] },
   ]);
   t.regex(thread.stderr, /no-memory/);
-  t.is(kdumpling('vtop', dump, '--pid', '99999', '0x1000').status, 1);
+  // Nothing is said of addresses of nobody.
+  const nobody = kdumpling('vtop', dump, '--pid', '99999', '0x1000');
+  t.deepEqual([nobody.status, nobody.stdout], [1, '']);
   t.is(kdumpling('vtop', dump, '--pid', 'init', '0x1000').status, 2);
 });
 
