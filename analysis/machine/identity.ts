@@ -63,12 +63,9 @@ export function identity(dump: IdentitySpace, symbols: Symbols | null, issues: I
   };
 }
 
-/** The note of a core image of registered regions has room for registers, and all of them 0. */
-function withRegisters(cpus: readonly DumpCpu[]): number {
-  if (cpus.length === 1 && cpus[0].registers.length > 0 && cpus[0].registers.every(([, value]) => value === 0n))
-    return 0;
-  return cpus.length;
-}
+/** A single note that tells of no registers is that of a core image prepared beforehand, whatever CPUs there are. */
+const withRegisters = (cpus: readonly DumpCpu[]): number =>
+  cpus.length === 1 && cpus[0].registers.length === 0 ? 0 : cpus.length;
 
 function presentCpus(memory: VirtualMemory, symbols: Symbols | null): number | null {
   const name = '__cpu_present_mask';
