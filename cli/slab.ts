@@ -17,7 +17,7 @@ import {
 } from 'kdumpling/analysis/slab';
 import { hex, type Issues, printable } from 'kdumpling/reader';
 import { isNamed, isPattern } from './cache-argument.js';
-import type { CommandContext, DefineCommand, Progress } from './command.js';
+import { type CommandContext, type DefineCommand, type Progress, UsageError } from './command.js';
 import { DUMP_HELP } from './dump-argument.js';
 import { addKernelOptions, answerFromKernel, type KernelAnswer, type KernelOptions } from './kernel-command.js';
 import { objectLines, objectsOf } from './slab-objects.js';
@@ -59,6 +59,7 @@ export const command: DefineCommand = context =>
     .action((dump: string, cache: string | undefined, options: SlabOptions) => slab(context, dump, cache, options));
 
 function slab(context: CommandContext, dump: string, name: string | undefined, options: SlabOptions): Promise<void> {
+  if (options.infer !== true) refuseOptions(name, options);
   const empty = name === undefined || isPattern(name) ? [] : { cache: null, objects: [] };
   return answerFromKernel(context, [dump], options, empty, async (kernel, issues) => {
     const progress = await context.progress('memory map');
@@ -200,6 +201,14 @@ function oneCache(
   const row = { cache, aliases: aliases.get(cache.address) ?? [], usage };
   const text = () => [...cacheTable([row]), ...aliasLine(row), ...lines];
   return { json: { cache: cacheJson(row), objects }, text, partial: issues.count > 0 };
+}
+
+/** Told before any work is done. @throws UsageError */
+function refuseOptions(name: string | undefined, { sort, state, objects }: SlabOptions): void {
+  const isTable = objects !== true && (name === undefined || isPattern(name));
+  if (isTable && state !== undefined)
+    throw new UsageError('--state chooses objects: give it with a CACHE or with --objects');
+  if (!isTable && sort !== undefined) throw new UsageError('--sort is for the list of caches: objects have an order');
 }
 
 const ADDRESS = /^0x[0-9a-f]{1,16}$/i;

@@ -49,8 +49,8 @@ class FrameCheck {
   readonly #orders: number;
   /** The word of the mapcount is nothing else's in a slab: SLUB since 5.17. */
   readonly #unmapped: boolean;
-  /** By its first frame, the order of the list that a free block is on. */
-  readonly #listed: ReadonlyMap<number, number>;
+  /** By its first frame, the order of the list that a free block is on; null where not all lists can be read. */
+  readonly #listed: ReadonlyMap<number, number> | null;
   readonly #zones: ZoneSpans | null;
   /** The free block that was met last. */
   #block = -1;
@@ -109,6 +109,7 @@ class FrameCheck {
     }
     this.#block = pfn;
     this.#blockEnd = pfn + 2 ** order;
+    if (this.#listed === null) return;
     const list = this.#listed.get(pfn);
     if (list === undefined) this.#tell('free-block-not-listed', pfn, 'it begins a free block that is on no free list');
     else if (list !== order)
@@ -138,17 +139,21 @@ class FrameCheck {
   }
 }
 
-/** What is on a list and does not say that it is free is told. */
-function listed(kernel: Kernel, pages: Pages, issues: Issues): Map<number, number> {
+/** What is on a list and does not say that it is free is told; null where a list, or a zone with its lists, cannot be read: what it would have led to is not known. */
+function listed(kernel: Kernel, pages: Pages, issues: Issues): Map<number, number> | null {
   const found = new Map<number, number>();
-  for (const { pfn, order, migrateType } of freeBlocks(kernel, new Issues())) {
+  // What is wrong with the lists themselves has been told.
+  const lists = new Issues();
+  for (const { pfn, order, migrateType } of freeBlocks(kernel, lists)) {
     found.set(pfn, order);
     if (!pages.has(pfn) || pages.isBuddy(pfn)) continue;
     const message = `the page of frame ${hex(pfn)} is on free list ${migrateType} of order ${order}, but does not say that it is free`;
     issues.add('free-list-page-in-use', message, pages.address(pfn));
   }
-  return found;
+  return isUnread(lists) ? null : found;
 }
+
+const isUnread = (issues: Issues): boolean => issues.list().some(({ code }) => code.startsWith('unreadable-'));
 
 /** The zones' stretches of frames, by node and zone as the flags of pages have them. */
 class ZoneSpans {
@@ -186,6 +191,7 @@ class ZoneSpans {
   }
 }
 
+/** Null where the flags of pages do not tell, or a zone cannot be read. */
 function zoneSpans(kernel: Kernel, issues: Issues): ZoneSpans | null {
   const bits = zoneBits(kernel);
   if (bits === null) return null;
@@ -193,9 +199,11 @@ function zoneSpans(kernel: Kernel, issues: Issues): ZoneSpans | null {
   const start = layout.number('zone_start_pfn');
   const spanned = layout.number('spanned_pages');
   const spans = new ZoneSpans(bits);
-  for (const { address, node, index } of zonePlaces(kernel, issues)) {
+  const found = new Issues();
+  for (const { address, node, index } of zonePlaces(kernel, found)) {
     const first = start(address);
     if (spanned(address) > 0) spans.add(node.id, index, first, first + spanned(address));
   }
-  return spans;
+  issues.addAll(found);
+  return isUnread(found) ? null : spans;
 }

@@ -1,5 +1,6 @@
 // struct kmem_cache of SLAB. Source: include/linux/slab_def.h, mm/slab.c (2.6.0 to 6.7).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
+import { cacheName } from './cache-name.js';
 import type { SlabCache } from './model.js';
 import type { SlabLayout } from './slab-layout.js';
 import { MOST_OBJECTS } from './slub-freelist.js';
@@ -15,13 +16,12 @@ export interface SlabListCache extends SlabCache {
 
 /** CFLGS_OBJFREELIST_SLAB of mm/slab.c. */
 const OBJFREELIST = 0x4000_0000n;
-const MOST_NAME = 256;
 const MOST_ORDER = 20;
 const MOST_SLOT = 2 ** 26;
 
 /** Caches whose struct cannot be read, or says what cannot be, are told and left out. @throws Missing */
 export function readSlabCaches(layout: SlabLayout, addresses: readonly bigint[], issues: Issues): SlabListCache[] {
-  const read = reader(layout);
+  const read = reader(layout, issues);
   return addresses.flatMap(address => {
     try {
       const found = read(address);
@@ -31,13 +31,13 @@ export function readSlabCaches(layout: SlabLayout, addresses: readonly bigint[],
       issues.add('damaged-cache', message, address);
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
-      issues.add('unreadable-cache', error.message, address);
+      issues.add('unreadable-cache', `the cache at ${hex(address)}: ${error.message}`, address);
     }
     return [];
   });
 }
 
-function reader({ cache, descriptor }: SlabLayout): (address: bigint) => SlabListCache {
+function reader({ cache, descriptor }: SlabLayout, issues: Issues): (address: bigint) => SlabListCache {
   const { kernel } = cache;
   const name = cache.word('name');
   // 3.6 and later as in SLUB; buffer_size since 2.6.16.
@@ -52,7 +52,7 @@ function reader({ cache, descriptor }: SlabLayout): (address: bigint) => SlabLis
   const flags = cache.word('flags');
   const refcount = cache.has('refcount') ? cache.number('refcount') : null;
   return address => ({
-    name: kernel.memory.text(name(address), MOST_NAME),
+    name: cacheName(kernel.memory, name(address), address, issues),
     address,
     allocator: 'slab',
     objectSize: objectSize(address),

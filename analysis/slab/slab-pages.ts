@@ -1,5 +1,5 @@
 // Every slab of every cache, full ones included, by one pass over the memory map: the allocator itself keeps no list of full slabs.
-import { hex, type Issues } from 'kdumpling/reader';
+import { FAULT_SENTENCES, hex, type Issues } from 'kdumpling/reader';
 import { Pages, slabCache } from '../pages/index.js';
 import type { SlabAllocator, SlabCache } from './model.js';
 
@@ -40,8 +40,9 @@ export class SlabPages {
           found.#unread++;
           continue;
         }
-        if (pages.isSlab(pfn) && allocator.firstFrame(pages, pfn) === pfn)
-          found.#add(pfn, slabCache(pages, pfn), issues);
+        if (!pages.isSlab(pfn) || allocator.firstFrame(pages, pfn) !== pfn) continue;
+        const owner = slabCache(pages, pfn);
+        if (!found.#add(pfn, owner)) issues.add('slab-of-no-cache', ofNoCache(allocator, pfn, owner), owner);
       }
     }
     return found;
@@ -52,19 +53,14 @@ export class SlabPages {
     return this.#unread;
   }
 
-  #add(pfn: number, owner: bigint, issues: Issues): void {
+  /** False where no such cache is known. */
+  #add(pfn: number, owner: bigint): boolean {
     const place = this.#places.get(owner);
-    if (place === undefined) {
-      issues.add(
-        'slab-of-no-cache',
-        `the slab at frame ${hex(pfn)} says that it is of a cache at ${hex(owner)}, where none is`,
-        owner,
-      );
-      return;
-    }
+    if (place === undefined) return false;
     if (this.#count === this.#pfns.length) this.#grow();
     this.#pfns[this.#count] = pfn;
     this.#owners[this.#count++] = place;
+    return true;
   }
 
   #grow(): void {
@@ -96,4 +92,13 @@ export class SlabPages {
     for (let i = 0; i < this.#count; i++) pfns[next[this.#owners[i]]++] = this.#pfns[i];
     return { starts, pfns };
   }
+}
+
+/** A cache may be where the dump has nothing: caches lie in the linear map. */
+function ofNoCache({ kernel, map }: SlabAllocator, pfn: number, owner: bigint): string {
+  const { physical } = kernel;
+  const slab = `the slab at frame ${hex(pfn)} says that it is of a cache at ${hex(owner)}`;
+  const paddr = map.physicalOf(owner);
+  if (paddr < 0 || physical.locate(paddr, physical.pointerSize) >= 0) return `${slab}, where none is`;
+  return `${slab}, which cannot be read: ${FAULT_SENTENCES[physical.fault.reason]}`;
 }

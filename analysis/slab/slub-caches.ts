@@ -1,5 +1,6 @@
 // struct kmem_cache of SLUB. Source: include/linux/slub_def.h (to 6.7), mm/slab.h (6.8 to 7.3).
-import { type Issues, MemoryFault } from 'kdumpling/reader';
+import { hex, type Issues, MemoryFault } from 'kdumpling/reader';
+import { cacheName } from './cache-name.js';
 import type { SlabCache } from './model.js';
 import type { SlubLayout } from './slub-layout.js';
 
@@ -17,7 +18,6 @@ export interface SlubCache extends SlabCache {
 
 /** OO_SHIFT of mm/slub.c. */
 const ORDER_SHIFT = 16;
-const MOST_NAME = 256;
 /** KMALLOC_MAX_CACHE_SIZE is two pages, of 64 KiB at most; caches of others are no larger than 32 pages. */
 const MOST_SLOT = 2 ** 22;
 
@@ -40,7 +40,7 @@ export function readSlubCaches({ cache }: SlubLayout, addresses: readonly bigint
   const cpuSheaves = cache.has('cpu_sheaves') ? cache.word('cpu_sheaves') : none;
   const sheafCapacity = cache.has('sheaf_capacity') ? cache.number('sheaf_capacity') : zero;
   const read = (address: bigint): SlubCache => ({
-    name: memory.text(name(address), MOST_NAME),
+    name: cacheName(memory, name(address), address, issues),
     address,
     allocator: 'slub',
     objectSize: objectSize(address),
@@ -65,7 +65,7 @@ export function readSlubCaches({ cache }: SlubLayout, addresses: readonly bigint
       issues.add('damaged-cache', message, address);
     } catch (error) {
       if (!(error instanceof MemoryFault)) throw error;
-      issues.add('unreadable-cache', error.message, address);
+      issues.add('unreadable-cache', `the cache at ${hex(address)}: ${error.message}`, address);
     }
     return [];
   });

@@ -1,6 +1,6 @@
 // All threads by the kernel's own list: processes from init_task.tasks, the threads of each from its signal_struct. Source: include/linux/sched/signal.h (for_each_process,
 // for_each_thread, 6.1 to 7.3).
-import { hex, Issues, MemoryFault } from 'kdumpling/reader';
+import { FAULT_SENTENCES, hex, type Issue, Issues, MemoryFault } from 'kdumpling/reader';
 import { listNodes } from '../collections/index.js';
 import type { Kernel } from '../kernel.js';
 import { type Struct, struct } from '../object/index.js';
@@ -26,7 +26,7 @@ class Damaged {
   /** Of the process that is looked at. */
   list = new Issues();
   readonly #issues: Issues;
-  readonly #others = new Map<string, number>();
+  readonly #others = new Map<string, { readonly code: string; readonly why: string; count: number }>();
 
   constructor(issues: Issues) {
     this.#issues = issues;
@@ -34,22 +34,34 @@ class Damaged {
 
   next(): void {
     const found = [...this.list];
-    for (const code of new Set(found.map(issue => issue.code))) {
-      const others = this.#others.get(code);
-      if (others === undefined) this.#issues.addAll(found.filter(issue => issue.code === code));
-      this.#others.set(code, others === undefined ? 0 : others + 1);
+    const kindOf = (issue: Issue): string => `${issue.code} ${faultOf(issue)}`;
+    const kinds = new Map(found.map(issue => [kindOf(issue), issue]));
+    for (const [kind, issue] of kinds) {
+      const others = this.#others.get(kind);
+      if (others !== undefined) others.count++;
+      else {
+        this.#issues.addAll(found.filter(one => kindOf(one) === kind));
+        this.#others.set(kind, { code: issue.code, why: faultOf(issue), count: 0 });
+      }
     }
     if (found.length > 0) this.list = new Issues();
   }
 
   tell(): void {
-    for (const [code, count] of this.#others) {
+    for (const { code, why, count } of this.#others.values()) {
       const what = count === 1 ? 'one more process' : `${count} more processes`;
       if (count > 0)
-        this.#issues.add(code, `so it is with the threads of ${what}: all but the first of each may be missing`);
+        this.#issues.add(
+          code,
+          `so it is with the threads of ${what}: all but the first of each may be missing${why === '' ? '' : `; ${why}`}`,
+        );
     }
   }
 }
+
+/** Why what an issue tells could not be read; nothing where it is damage. */
+const faultOf = ({ message }: Issue): string =>
+  Object.values(FAULT_SENTENCES).find(sentence => message.includes(sentence)) ?? '';
 
 /** The threads of a process but for its first. */
 function threadsOf(kernel: Kernel, layout: Struct, damage: Damaged): (leader: bigint) => Iterable<bigint> {

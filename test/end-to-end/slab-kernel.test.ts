@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { type Kernel, openKernel } from 'kdumpling/analysis';
-import { doctor, type Finding } from 'kdumpling/analysis/doctor';
+import { CHECKS, type CheckName, doctor, type Finding } from 'kdumpling/analysis/doctor';
+import { struct } from 'kdumpling/analysis/object';
 import { cacheObjects, OBJECT_STATES, SlabLookup, SlabPages, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues, MemorySource, openDump } from 'kdumpling/reader';
 import { dir } from 'tmp-promise';
@@ -169,6 +170,38 @@ test('SLAB: the commands slab and whatis', async t => {
 
 test('SLAB: the doctor finds nothing wrong', async t => {
   t.deepEqual(await findings(CORE), []);
+});
+
+/** Of the core, whose zones and timers lie in no region. */
+async function examined(core: Uint8Array): Promise<{ kernel: Kernel; found: Finding[]; lacks: Set<string> }> {
+  const dump = await openDump([new MemorySource(core)]);
+  const kernel = await openKernel(dump, { vmlinux: new MemorySource(VMLINUX) });
+  const issues = new Issues();
+  const found = [...doctor(kernel, Object.keys(CHECKS) as CheckName[], issues)];
+  return { kernel, found, lacks: new Set(issues.list().map(({ code }) => code)) };
+}
+
+test('the doctor: what a region core lacks is no finding of any check', async t => {
+  const { found, lacks } = await examined(CORE);
+  t.deepEqual(found, []);
+  t.true(lacks.has('missing-type') && lacks.has('unreadable-node'));
+});
+
+/** No region of the core has it. */
+const NOWHERE = 0xffff_8880_03ff_f660n;
+
+test('SLAB: a cache whose name the dump lacks goes by its address', async t => {
+  const patient = new CorePatient(CORE);
+  patient.setWord(filp.address + BigInt(struct(await opened(), 'kmem_cache').offset('name')), NOWHERE);
+  const { kernel, found, lacks } = await examined(patient.core);
+  t.deepEqual(found, []);
+  t.true(lacks.has('unreadable-cache-name'));
+  const issues = new Issues();
+  const allocator = slabAllocator(kernel, issues);
+  const cache = allocator.caches.find(({ address }) => address === filp.address);
+  if (cache === undefined) return t.fail();
+  t.is(cache.name, `0x${filp.address.toString(16)}`);
+  t.is(allocator.usage(cache, issues).total, filp.total);
 });
 
 /** Offsets of 6.1: struct slab {slab_list 8, slab_cache 24, freelist 32, s_mem 40, active 48}, kmem_cache {num 36, node 128}, kmem_cache_node {slabs_partial 8, total_slabs 56, free_objects 72, shared 88}, array_cache {avail 0, limit 4, entry 16}. */

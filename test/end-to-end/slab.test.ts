@@ -1,7 +1,9 @@
 // Slab caches and objects of real dumps: against drgn's lists, crash's table and, where both are wrong, the kernel's own counters; a panicked kernel's stopped CPUs included.
+
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import test from 'ava';
 import { openKernel } from 'kdumpling/analysis';
 import { SlabLookup, slabAllocator } from 'kdumpling/analysis/slab';
 import { Issues } from 'kdumpling/reader';
@@ -158,6 +160,19 @@ realTest('slab: the objects of all caches', [dump, realTruth('x86_64-6.1/json/sl
     lines,
     found.flatMap(({ objects }) => objects.map(one => one.address)),
   );
+});
+
+test('slab: options that would say nothing are refused', t => {
+  for (const [args, told] of [
+    [['--state', 'free'], /--state chooses objects/],
+    [['kmalloc-*', '--state', 'free'], /--state chooses objects/],
+    [['filp', '--sort', 'size'], /--sort is for the list of caches/],
+    [['--objects', '--sort', 'size'], /--sort is for the list of caches/],
+  ] as const) {
+    const { status, stderr } = kdumpling('slab', 'no-such-dump', ...args);
+    t.is(status, 2);
+    t.regex(stderr, told);
+  }
 });
 
 realTest('slab: a cache that is not there', [dump], t => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { openKernel } from 'kdumpling/analysis';
+import { CHECKS, type CheckName, doctor } from 'kdumpling/analysis/doctor';
 import {
   namedTrack,
   type SlabAllocator,
@@ -47,6 +48,14 @@ async function findings(core: Uint8Array): Promise<Issue[]> {
 
 test('nothing is wrong with the bytes around objects', async t => {
   t.deepEqual(await findings(CORE), []);
+});
+
+test('the doctor: hundreds of places that a core lacks are no finding', async t => {
+  const dump = await openDump([new MemorySource(CORE)]);
+  const kernel = await openKernel(dump, { vmlinux: new MemorySource(VMLINUX) });
+  const lacks = new Issues();
+  t.deepEqual([...doctor(kernel, Object.keys(CHECKS) as CheckName[], lacks)], []);
+  t.true(lacks.list().filter(({ code }) => code === 'unreadable-node').length > Issues.MOST_PER_CODE);
 });
 
 /** Of the slab of filp: slots of 384 bytes, the first object behind 64 bytes of red zone. */
