@@ -1,5 +1,5 @@
 // kdumpling ps: the threads of the kernel, idle ones included.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type Task, tasks } from 'kdumpling/analysis/tasks';
 import { type Issues, printable } from 'kdumpling/reader';
 import { type CommandContext, type DefineCommand, UsageError } from './command.js';
@@ -24,7 +24,7 @@ export const command: DefineCommand = context =>
         "a PID, the address of a task (0x…), or a name as in comm; a process's PID stands for all its threads",
       )
       .option('-G, --leaders', 'processes only: the first thread of each')
-      .option('-u, --user', 'user threads only')
+      .addOption(new Option('-u, --user', 'user threads only').conflicts('kernel'))
       .option('-k, --kernel', 'kernel threads only')
       .option('--tree', 'draw processes below the one that started them'),
   ).action((dump: string, who: string[], options: PsOptions) => ps(context, dump, who, options));

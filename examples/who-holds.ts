@@ -6,6 +6,7 @@ import { searchPhysical } from 'kdumpling/analysis/search';
 import { SlabLookup, slabAllocator } from 'kdumpling/analysis/slab';
 
 export default function ({ kernel, args, issues }: ScriptContext) {
+  if (args.length !== 1) throw new Error('give the ADDRESS of a slab object: kdumpling run who-holds.ts DUMP ADDRESS');
   const allocator = slabAllocator(kernel, issues);
   const place = new SlabLookup(allocator, issues).at(BigInt(args[0]));
   const object = place?.object ?? null;

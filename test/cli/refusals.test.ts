@@ -17,6 +17,13 @@ coreTest('a folder of modules that is none: exit status 3 and a sentence, at onc
   }
 });
 
+coreTest('threads that are both of users and of the kernel are asked for in vain', (t, core) => {
+  const { status, stdout, stderr } = kdumpling('ps', core, '-u', '-k');
+  t.is(status, 2);
+  t.is(stdout, '');
+  t.regex(stderr, /'-u, --user' cannot be used with option '-k, --kernel'/);
+});
+
 coreTest('a VMCOREINFO without any of its lines', (t, core, folder) => {
   const file = join(folder, 'passwd');
   writeFileSync(file, 'root:x:0:0:root:/root:/bin/bash\n');
