@@ -9,6 +9,7 @@ const MOST_NAMES = 256;
 
 export default function ({ kernel, args, issues }: ScriptContext) {
   const wanted = (args[0] ?? '').split('/').filter(name => name !== '');
+  if (wanted.length === 0) throw new Error('give a PATH');
   const dentry = struct(kernel, 'dentry');
   const parent = dentry.word('d_parent');
   const name = dentry.word('d_name.name');
@@ -51,5 +52,10 @@ export default function ({ kernel, args, issues }: ScriptContext) {
       }
     }
   }
+  if (rows.length === 0)
+    issues.add(
+      'no-such-path',
+      `no file system has ${args[0]}: a path begins at the root of its own (/null for /dev/null)`,
+    );
   return rows;
 }

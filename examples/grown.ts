@@ -21,9 +21,10 @@ function usages(kernel: Kernel, issues: Issues): Map<string, Usage> {
 }
 
 export default async function ({ kernel, args, issues }: ScriptContext) {
-  const before = usages(kernel, issues);
+  if (args[0] === undefined) throw new Error('give the later dump, too');
   const dump = await openFile(args[0]);
   try {
+    const before = usages(kernel, issues);
     const after = usages(await openKernel(dump), issues);
     const none: Usage = { allocated: 0, bytes: 0 };
     return [...new Set([...before.keys(), ...after.keys()])]

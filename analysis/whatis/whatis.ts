@@ -113,6 +113,7 @@ export class Whatis {
     this.#ways = [
       address => this.#stack(address),
       address => this.#symbol(address),
+      address => this.#perCpuTemplate(address),
       address => this.#perCpuAt(address),
       address => this.#slab(address),
       address => this.#kfence(address),
@@ -150,6 +151,15 @@ export class Whatis {
     if (found === null || found.perCpu) return null;
     const { name, module } = found;
     return { kind: 'symbol', object: found.address, offset: Number(address - found.address), symbol: name, module };
+  }
+
+  /** What a per-CPU symbol's own address, or a pointer that no CPU's offset was added to, stands for; what lies there now is not meant. Small ones are rather NULL and an offset. */
+  #perCpuTemplate(address: bigint): Found | null {
+    const found = address < BigInt(this.#kernel.pageSize) ? null : this.#kernel.symbols.at(address);
+    if (found === null || !found.perCpu) return null;
+    const { name, module } = found;
+    const offset = Number(address - found.address);
+    return { kind: 'per-cpu', object: found.address, offset, symbol: name, module, page: null };
   }
 
   /** A copy lies as far from its template as every other copy of the same CPU. */
@@ -283,7 +293,7 @@ export function whatisText({
   const told: Record<AddressKind, string> = {
     stack: `the stack of ${whose}${by}`,
     symbol: `${symbol}${by}${of}`,
-    'per-cpu': `${symbol}${by}${of}, CPU ${cpu}`,
+    'per-cpu': `${symbol}${by}${of}, ${cpu === null ? 'a per-CPU variable: every CPU has its own copy elsewhere' : `CPU ${cpu}`}`,
     slab: `${cache} ${start}${by}, ${state}${whose === '' ? '' : `: the task_struct of ${whose}`}${charged}`,
     kfence: `${cache ?? 'no cache'} ${start}${by}, ${state}, ${size} bytes on a page of KFENCE’s`,
     'kfence-guard': 'a guard page of KFENCE’s pool',

@@ -38,9 +38,12 @@ for (const name of ['x86_64-6.1', 'x86_64-7.3']) {
 
   realTest(`whatis: what drgn says of ${name}`, [dump, truth], t => {
     const expected = JSON.parse(readFileSync(truth, 'utf8')) as TrueAddress[];
-    const { rows } = ask(
-      dump,
-      expected.map(({ address }) => address),
+    const { rows } = ask(dump, [...expected.map(({ address }) => address), 'runqueues+8']);
+    // What lies now where the per-CPU variables' template was is not meant.
+    const template = rows.pop();
+    t.deepEqual(
+      [template?.kind, template?.symbol, template?.offset, template?.cpu, template?.page],
+      ['per-cpu', 'runqueues', 8, null, null],
     );
     t.is(rows.length, expected.length);
     const kinds = new Map<string, number>();
