@@ -15,7 +15,9 @@ const INODES: Record<string, [struct: string, inode: string]> = {
 
 export default function ({ kernel, args, issues }: ScriptContext) {
   const [name = 'shmem_inode_cache', count = '20'] = args;
-  const [type, member] = INODES[name] ?? ['inode', ''];
+  const known = new Map(Object.entries(INODES)).get(name);
+  if (known === undefined) throw new Error(`where inodes lie in ${name} is not told here: add it to INODES`);
+  const [type, member] = known;
   const offset = member === '' ? 0n : BigInt(struct(kernel, type).offset(member));
   const inode = struct(kernel, 'inode');
   const number = inode.number('i_ino');

@@ -26,6 +26,17 @@ interface Truth {
   readonly dentries: Record<string, string>;
 }
 
+realTest('examples: what is asked for and cannot be had is no empty list', [dump], t => {
+  for (const [name, args, expected] of [
+    ['largest-inodes', ['kmalloc-64'], /where inodes lie in kmalloc-64 is not told/],
+    ['dentries', ['/no/such'], /no file system has \/no\/such/],
+  ] as const) {
+    const { status, stderr } = kdumpling('run', example(name), dump, ...args);
+    t.is(status, 1);
+    t.regex(stderr, expected);
+  }
+});
+
 realPeerTest('examples: what drgn says', [dump, vmlinux], ['drgn'], t => {
   const asked = peer('python3', [peerScript, dump, vmlinux], [dirname(dump), dirname(vmlinux), dirname(peerScript)]);
   t.is(asked.status, 0, asked.stderr);
