@@ -1,18 +1,44 @@
 // Objects that lists outside of their slabs hold (per-CPU freelists, sheaves, array_caches), kept as numbers and looked up slab by slab.
 
-import { hex, type Issues } from 'kdumpling/reader';
+import { hex, Issues } from 'kdumpling/reader';
 import type { DirectMap } from './direct-map.js';
 import { ALLOCATED, UNKNOWN } from './model.js';
 
 const STATES = 8;
+/** Findings by which a list's objects are unknown. */
+const UNREAD = [
+  'unreadable-cpu-slab',
+  'unreadable-slab',
+  'unreadable-sheaf',
+  'unreadable-node',
+  'unreadable-list',
+  'unreadable-array-cache',
+  'freelist-unreadable',
+];
 
 export class ObjectPlaces {
   #packed = new Float64Array(64);
   #count = 0;
   #sorted = true;
+  #complete = true;
+
+  /** What `collect` adds; what it finds goes to `issues`, too. */
+  static gather(issues: Issues, collect: (places: ObjectPlaces, issues: Issues) => void): ObjectPlaces {
+    const places = new ObjectPlaces();
+    const own = new Issues();
+    collect(places, own);
+    places.#complete = !UNREAD.some(code => own.has(code));
+    issues.addAll(own.list());
+    return places;
+  }
 
   get count(): number {
     return this.#count;
+  }
+
+  /** False where a list could not be read: objects that it holds are not among these. */
+  get complete(): boolean {
+    return this.#complete;
   }
 
   /** @param paddr below 2^50; @param state a position in OBJECT_STATES */
@@ -59,9 +85,9 @@ export interface ObjectRow {
   readonly slotSize: number;
 }
 
-/** Gives the objects of a slab that lists outside of it hold their state; one that has another already is free twice. */
+/** Gives the objects of a slab that lists outside of it hold their state; one that has another already is free twice. Where a list could not be read, any of the others may be on it. */
 export function overlayHeld(
-  map: DirectMap,
+  map: Pick<DirectMap, 'toVirtual'>,
   cache: string,
   { first, objects, slotSize }: ObjectRow,
   held: ObjectPlaces,
@@ -83,6 +109,8 @@ export function overlayHeld(
       issues.add('double-free', message, map.toVirtual(paddr));
     }
   }
+  if (held.complete) return;
+  for (let i = 0; i < objects; i++) if (into[i] === ALLOCATED) into[i] = UNKNOWN;
 }
 
 /** Where an object of a state is, for findings. */

@@ -93,9 +93,9 @@ export class Slab implements SlabAllocator<SlabListCache> {
   }
 
   held(cache: SlabListCache, issues: Issues): ObjectPlaces {
-    const places = new ObjectPlaces();
-    this.#arrays.objects(cache, this.nodesOf(cache, issues), issues, (paddr, state) => places.add(paddr, state));
-    return places;
+    return ObjectPlaces.gather(issues, (places, own) => {
+      this.#arrays.objects(cache, this.nodesOf(cache, own), own, (paddr, state) => places.add(paddr, state));
+    });
   }
 
   firstFrame(pages: Pages, pfn: number): number {

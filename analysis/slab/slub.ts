@@ -336,11 +336,11 @@ export class Slub implements SlabAllocator<SlubCache> {
   }
 
   held(cache: SlubCache, issues: Issues): ObjectPlaces {
-    const places = new ObjectPlaces();
-    this.#held(cache, issues, (paddr, state) => {
-      if (paddr >= 0) places.add(paddr, state);
+    return ObjectPlaces.gather(issues, (places, own) => {
+      this.#held(cache, own, (paddr, state) => {
+        if (paddr >= 0) places.add(paddr, state);
+      });
     });
-    return places;
   }
 
   states(cache: SlubCache, pfn: number, held: ObjectPlaces, into: Uint8Array, issues: Issues): number {
