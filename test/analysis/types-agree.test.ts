@@ -74,7 +74,8 @@ for (const { name, release } of KERNELS) {
       for (const kind of ['struct', 'union', 'typedef'] as const) {
         const expected = dwarf.all(kind, word).map(structShape);
         const found = btf.all(kind, word).map(structShape);
-        if (expected.length === 0 && found.length === 0) continue;
+        // What DWARF of the kernel itself does not have is a module's.
+        if (expected.length === 0) continue;
         compared++;
         for (const one of found) {
           if (!expected.includes(one)) t.fail(`${kind} ${word}: BTF ${one}, DWARF ${expected.join(' or ')}`);

@@ -64,7 +64,7 @@ for (const [name, release, machine] of [
     for (const [i, line] of symbols.entries()) {
       const [address, , symbol, module = null] = line.split(/\s+/);
       const { offset, module: own } = found[i];
-      t.deepEqual([offset, own], ['0x0', module === null ? null : module.slice(1, -1)], line);
+      t.deepEqual([offset, own], [0, module === null ? null : module.slice(1, -1)], line);
       const same = named.filter(({ query }) => query === symbol).map(row => row['address']);
       t.true(same.includes(`0x${BigInt(`0x${address}`).toString(16)}`), line);
     }
